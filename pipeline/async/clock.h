@@ -1,0 +1,95 @@
+#ifndef SLUICE_PIPELINE_ASYNC_CLOCK_H_
+#define SLUICE_PIPELINE_ASYNC_CLOCK_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+
+namespace sluice {
+
+// Time, and being called when it has come. Injected, so that tests own it.
+// Thread-safe. Lifetime: outlives every armed alarm.
+class Clock {
+ public:
+  using Duration = std::chrono::nanoseconds;
+  // Monotonic.
+  using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
+
+  // A call at a moment. Armed at most once at a time. The callback runs on a thread of the clock
+  // (or of the test that advances it) and must be short: it only wakes somebody.
+  class Alarm {
+   public:
+    Alarm() = default;
+    Alarm(const Alarm&) = delete;
+    Alarm& operator=(const Alarm&) = delete;
+    virtual void OnAlarm() = 0;
+
+   protected:
+    ~Alarm() = default;
+  };
+
+  Clock() = default;
+  Clock(const Clock&) = delete;
+  Clock& operator=(const Clock&) = delete;
+  virtual ~Clock() = default;
+
+  virtual TimePoint Now() const = 0;
+  // Nanoseconds since 1970-01-01 UTC.
+  virtual std::int64_t UnixNanos() const = 0;
+
+  virtual void Arm(Alarm& alarm, TimePoint when) = 0;
+  // Afterwards the callback neither runs nor will run. Waits for one that is running.
+  virtual void Disarm(Alarm& alarm) = 0;
+};
+
+// The clocks of the system, and one thread that calls alarms.
+// Destruction joins the thread. REQUIRES: no alarm is armed by then.
+class SystemClock final : public Clock {
+ public:
+  SystemClock();
+  ~SystemClock() override;
+
+  TimePoint Now() const override;
+  std::int64_t UnixNanos() const override;
+  void Arm(Alarm& alarm, TimePoint when) override;
+  void Disarm(Alarm& alarm) override;
+
+ private:
+  void RunUntilStopped();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::multimap<TimePoint, Alarm*> armed_ ABSL_GUARDED_BY(mutex_);
+  Alarm* running_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+// A clock that moves only when a test says so.
+class ManualClock final : public Clock {
+ public:
+  ManualClock() = default;
+  ~ManualClock() override;
+
+  TimePoint Now() const override;
+  std::int64_t UnixNanos() const override;
+  void Arm(Alarm& alarm, TimePoint when) override;
+  void Disarm(Alarm& alarm) override;
+
+  // Moves on, calling the alarms whose time comes, in their order, on this thread.
+  void Advance(Duration by);
+
+ private:
+  mutable std::mutex mutex_;
+  TimePoint now_ ABSL_GUARDED_BY(mutex_){};
+  std::multimap<TimePoint, Alarm*> armed_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PIPELINE_ASYNC_CLOCK_H_

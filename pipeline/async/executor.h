@@ -1,0 +1,90 @@
+#ifndef SLUICE_PIPELINE_ASYNC_EXECUTOR_H_
+#define SLUICE_PIPELINE_ASYNC_EXECUTOR_H_
+
+#include <condition_variable>
+#include <coroutine>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+
+namespace sluice {
+
+// Where coroutines run. `Post` never runs the coroutine inside the call.
+// Thread-safe. Lifetime: outlives every coroutine that was posted.
+class Executor {
+ public:
+  Executor() = default;
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+  virtual ~Executor() = default;
+
+  // Resumes `coroutine` soon, on one of the executor's threads.
+  virtual void Post(std::coroutine_handle<> coroutine) = 0;
+
+  // True when a posted coroutine waits for a thread.
+  virtual bool HasBacklog() const = 0;
+
+  // `co_await executor.Schedule()` goes on on one of the executor's threads.
+  [[nodiscard]] auto Schedule() noexcept { return Hop{*this, false}; }
+
+  // The same, but only when somebody else waits for a thread: lets long jobs share.
+  [[nodiscard]] auto YieldIfBusy() noexcept { return Hop{*this, true}; }
+
+ private:
+  struct Hop {
+    Executor& executor;
+    bool only_if_busy;
+    bool await_ready() const noexcept { return only_if_busy && !executor.HasBacklog(); }
+    void await_suspend(std::coroutine_handle<> coroutine) const { executor.Post(coroutine); }
+    void await_resume() const noexcept {}
+  };
+};
+
+// A fixed number of threads and one queue, first in first out. The queue holds coroutines that are
+// ready, so it is bounded by the number of coroutines alive.
+// Destruction joins the threads. REQUIRES: nothing is queued and nothing will be posted by then.
+class ThreadPool final : public Executor {
+ public:
+  // REQUIRES: threads >= 1.
+  explicit ThreadPool(std::size_t threads);
+  ~ThreadPool() override;
+
+  void Post(std::coroutine_handle<> coroutine) override;
+  bool HasBacklog() const override;
+  std::size_t thread_count() const { return threads_.size(); }
+
+ private:
+  void RunUntilStopped();
+
+  mutable std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<std::coroutine_handle<>> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_;
+};
+
+// An executor without threads, which a test drains by hand.
+class ManualExecutor final : public Executor {
+ public:
+  ~ManualExecutor() override;
+
+  void Post(std::coroutine_handle<> coroutine) override;
+  bool HasBacklog() const override;
+
+  // Resumes the oldest coroutine on the calling thread; false when none is queued.
+  bool RunOne();
+  // Until none is queued; returns how many were resumed.
+  std::size_t RunAll();
+
+ private:
+  mutable std::mutex mutex_;
+  std::deque<std::coroutine_handle<>> queue_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PIPELINE_ASYNC_EXECUTOR_H_

@@ -1,0 +1,45 @@
+#ifndef SLUICE_PIPELINE_STAGES_DIGEST_H_
+#define SLUICE_PIPELINE_STAGES_DIGEST_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "pipeline/async/async_generator.h"
+#include "pipeline/async/job_scope.h"
+#include "pipeline/fs/content_digester.h"
+#include "pipeline/fs/file.h"
+#include "pipeline/stages/counters.h"
+
+namespace sluice {
+
+struct DigestDeps {
+  ContentDigester& digester;
+  JobScope& scope;  // Chunks are digested on its executor.
+  PipelineCounters& counters;
+};
+
+// Files go to a thread in chunks, since a hand-off between threads costs more than to digest a
+// small file: a chunk ends with this many items, or when its files come to so many bytes.
+inline constexpr std::size_t kDigestChunkItems = 32;
+inline constexpr std::uint64_t kDigestChunkBytes = 4 * 1024 * 1024;
+
+// Adds the digest of the whole content to every regular file that passes; a file that fails becomes
+// an ItemError; all else passes untouched. A file that changes between its enumeration and its
+// digest is recorded in the version that was read.
+// Order: that of the source. Bound: at most concurrency x kDigestChunkItems items ahead of the
+// consumer (and one chunk being filled). Cancellation: stops in the middle of a file.
+// REQUIRES: concurrency >= 1.
+AsyncGenerator<ScanItem> DigestAll(AsyncGenerator<ScanItem> source, DigestAlgorithm algorithm,
+                                   std::size_t concurrency, DigestDeps deps);
+
+// The same, but only files that share their size with another one of the source are digested. All
+// that is no regular file passes at once; the regular files follow, ordered by size, when the
+// source has ended; until then they wait in a spool of bounded memory in `spool_directory`.
+AsyncGenerator<ScanItem> DigestCandidates(AsyncGenerator<ScanItem> source,
+                                          DigestAlgorithm algorithm, std::size_t concurrency,
+                                          std::string spool_directory, DigestDeps deps);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PIPELINE_STAGES_DIGEST_H_

@@ -1,0 +1,52 @@
+#ifndef SLUICE_PIPELINE_STAGES_ENUMERATE_H_
+#define SLUICE_PIPELINE_STAGES_ENUMERATE_H_
+
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/async/async_generator.h"
+#include "pipeline/fs/file.h"
+#include "pipeline/fs/glob.h"
+#include "pipeline/fs/roots.h"
+#include "pipeline/stages/counters.h"
+
+namespace sluice {
+
+// What of a tree is taken. Size and time bounds concern regular files only.
+struct EnumerateOptions {
+  std::vector<std::string> roots;  // Normalized; none beneath another.
+  GlobSet include;                 // On the path below the root; empty: everything.
+  GlobSet exclude;
+  std::optional<std::uint64_t> min_size;
+  std::optional<std::uint64_t> max_size;
+  std::optional<std::int64_t> modified_after_ns;   // Inclusive.
+  std::optional<std::int64_t> modified_before_ns;  // Exclusive.
+  bool skip_hidden = false;
+  bool one_file_system = false;
+  std::optional<std::uint32_t> max_depth;
+  std::vector<FileType> types;  // Empty: all but directories.
+  bool report_skipped = false;
+};
+
+struct EnumerateDeps {
+  const AllowedRoots& roots;
+  PipelineCounters& counters;
+  std::stop_token stop;
+  // Directories (device, inode) that no scan enters: the server's own data.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> protected_directories;
+};
+
+// Walks the roots one after the other and yields what the options take: files, failures, and (on
+// request) what was left out. A directory that is left out is not entered; one that is only not
+// recorded (by its type) is. Order: as the file system lists, each directory before its content.
+// Lazy: at most one entry ahead of its consumer. Throws Cancelled when stopped.
+// Blocks on the disk between two items.
+AsyncGenerator<ScanItem> Enumerate(EnumerateOptions options, EnumerateDeps deps);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PIPELINE_STAGES_ENUMERATE_H_
