@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <variant>
 #include <vector>
@@ -80,7 +81,7 @@ class Catalog {
   virtual ~Catalog() = default;
 
   virtual absl::Status CreateJob(const JobRecord& job) = 0;
-  // Replaces what is stored under job.id.
+  // Replaces what is stored under job.id, but for last_sequence, which only AppendEvents moves.
   virtual absl::Status UpdateJob(const JobRecord& job) = 0;
   virtual absl::StatusOr<JobRecord> GetJob(const std::string& id) = 0;
   // NOT_FOUND where none has it.
@@ -89,26 +90,32 @@ class Catalog {
   virtual absl::StatusOr<std::vector<JobRecord>> ListJobs(const std::string& before_id,
                                                           const std::string& kind,
                                                           std::size_t limit) = 0;
-  // Jobs that had not ended when the catalog was opened, oldest first.
+  // Jobs that were there, and had not ended, when the catalog was opened, and have not ended since.
+  // Oldest first.
   virtual absl::StatusOr<std::vector<JobRecord>> ListUnendedJobs() = 0;
 
-  // Appends events and updates the job, in one transaction. REQUIRES: sequences go on from the
-  // job's last one without a gap, and job.last_sequence is the last of them.
+  // Appends events and replaces the job, in one transaction. REQUIRES: sequences go on from the
+  // job's last one without a gap, and job.last_sequence is the last of them; else INTERNAL, and
+  // nothing is written.
   virtual absl::Status AppendEvents(const JobRecord& job, std::span<const EventRecord> events) = 0;
 
-  // At most `limit` events from `first_sequence` on, in order; fewer only at the end of what is
-  // stored (or after about 256 KiB of payload).
+  // The functions below read pages: at most `limit` records from `first_sequence` on, in order, and
+  // no more once kPageBytes of paths and payloads are exceeded. An empty page is the end of what is
+  // stored.
+  static constexpr std::size_t kPageBytes = 256 * 1024;
+
+  // Events of every kind.
   virtual absl::StatusOr<std::vector<EventRecord>> ReadEvents(const std::string& job_id,
                                                               std::uint64_t first_sequence,
                                                               std::size_t limit) = 0;
 
-  // The file records of a scan job that match, from `first_sequence` on, in order.
+  // The file records of a scan job that match. Passes over those that do not, in one call.
   virtual absl::StatusOr<std::vector<EventRecord>> ReadFiles(const std::string& job_id,
                                                              std::uint64_t first_sequence,
                                                              const FileQuery& query,
                                                              std::size_t limit) = 0;
 
-  // The events of one payload kind, from `first_sequence` on, in order.
+  // The events of one payload kind.
   virtual absl::StatusOr<std::vector<EventRecord>> ReadPayloads(const std::string& job_id,
                                                                 std::uint64_t first_sequence,
                                                                 std::uint32_t kind,
@@ -116,11 +123,12 @@ class Catalog {
 
   // A snapshot of the regular files that share their size with another inode. Size classes are
   // ordered by what they could give back at most (the sizes of all their inodes but one), largest
-  // first. A name recorded twice (the same path and inode, by overlapping scans) appears once, with
-  // the digest of a record that has one.
-  // Lifetime: the catalog outlives it.
+  // first. A name recorded twice (the same path and inode, by overlapping scans) appears once: as
+  // the newest version of it that was recorded, with a digest if any record of that version has
+  // one. Takes its time (a sort of all files of the scans). Cancellation: CANCELLED, promptly, once
+  // `stop` is requested. Lifetime: the catalog outlives the list.
   virtual absl::StatusOr<std::unique_ptr<CandidateList>> OpenCandidates(
-      const CandidateQuery& query) = 0;
+      const CandidateQuery& query, const std::stop_token& stop) = 0;
 };
 
 }  // namespace sluice
