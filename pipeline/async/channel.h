@@ -3,6 +3,7 @@
 
 #include <cassert>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <mutex>
@@ -29,7 +30,8 @@ namespace sluice {
 //   while (auto chunk = co_await chunks.Receive()) Use(*chunk);
 //
 // Thread-safe, any number of senders and receivers. Order: first in, first out.
-// Lifetime: outlives both sides. Cancellation: `stop` wakes every waiter, which throws Cancelled.
+// Lifetime: outlives both sides. Cancellation: `stop` wakes every waiter, which throws Cancelled; a
+// call that need not wait is not affected.
 // Errors: after Close(error), receivers get what is queued and then the error; senders throw
 // Cancelled, since nobody will take what they have.
 template <typename T>
@@ -43,7 +45,7 @@ class Channel final {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  // Waits for room. Throws Cancelled when the channel is closed or stopped.
+  // Waits for room. Throws Cancelled when the channel is closed, or stopped meanwhile.
   Task<> Send(T item) {
     while (true) {
       const std::uint64_t seen = changed_.count();

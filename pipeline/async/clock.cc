@@ -4,14 +4,24 @@
 #include <cassert>
 
 namespace sluice {
-namespace {
 
-void Erase(std::multimap<Clock::TimePoint, Clock::Alarm*>& armed, const Clock::Alarm& alarm) {
-  auto entry = std::ranges::find_if(armed, [&](const auto& item) { return item.second == &alarm; });
-  if (entry != armed.end()) armed.erase(entry);
+void Clock::AlarmQueue::Add(Alarm& alarm, TimePoint when) {
+  assert(!alarm.entry_ && "an alarm was armed twice");
+  alarm.entry_ = alarms_.emplace(when, &alarm);
 }
 
-}  // namespace
+void Clock::AlarmQueue::Remove(Alarm& alarm) {
+  if (!alarm.entry_) return;
+  alarms_.erase(*alarm.entry_);
+  alarm.entry_.reset();
+}
+
+Clock::Alarm* Clock::AlarmQueue::TakeDue(TimePoint now) {
+  if (empty() || next() > now) return nullptr;
+  Alarm* alarm = alarms_.begin()->second;
+  Remove(*alarm);
+  return alarm;
+}
 
 SystemClock::SystemClock() : thread_([this] { RunUntilStopped(); }) {}
 
@@ -20,8 +30,8 @@ SystemClock::~SystemClock() {
     std::lock_guard lock(mutex_);
     assert(armed_.empty() && "SystemClock destroyed with alarms armed");
     stopping_ = true;
-    changed_.notify_all();
   }
+  sooner_.notify_one();
   thread_.join();
 }
 
@@ -34,36 +44,34 @@ std::int64_t SystemClock::UnixNanos() const {
 
 void SystemClock::Arm(Alarm& alarm, TimePoint when) {
   std::lock_guard lock(mutex_);
-  const auto entry = armed_.emplace(when, &alarm);
-  if (entry == armed_.begin()) changed_.notify_all();
+  armed_.Add(alarm, when);
+  if (when < sleeps_until_) sooner_.notify_one();
 }
 
 void SystemClock::Disarm(Alarm& alarm) {
   std::unique_lock lock(mutex_);
-  Erase(armed_, alarm);
-  changed_.wait(lock, [&] { return running_ != &alarm; });
+  armed_.Remove(alarm);
+  called_.wait(lock, [&] { return running_ != &alarm; });
 }
 
 void SystemClock::RunUntilStopped() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (armed_.empty()) {
-      changed_.wait(lock);
+    if (Alarm* alarm = armed_.TakeDue(Now())) {
+      running_ = alarm;
+      lock.unlock();
+      alarm->OnAlarm();
+      lock.lock();
+      running_ = nullptr;
+      called_.notify_all();
       continue;
     }
-    const TimePoint next = armed_.begin()->first;
-    if (Now() < next) {
-      changed_.wait_until(lock, next);
-      continue;
+    sleeps_until_ = armed_.next();
+    if (sleeps_until_ == TimePoint::max()) {
+      sooner_.wait(lock);
+    } else {
+      sooner_.wait_until(lock, sleeps_until_);
     }
-    running_ = armed_.begin()->second;
-    armed_.erase(armed_.begin());
-    Alarm* alarm = running_;
-    lock.unlock();
-    alarm->OnAlarm();
-    lock.lock();
-    running_ = nullptr;
-    changed_.notify_all();
   }
 }
 
@@ -78,24 +86,27 @@ std::int64_t ManualClock::UnixNanos() const { return Now().time_since_epoch().co
 
 void ManualClock::Arm(Alarm& alarm, TimePoint when) {
   std::lock_guard lock(mutex_);
-  armed_.emplace(when, &alarm);
+  armed_.Add(alarm, when);
 }
 
 void ManualClock::Disarm(Alarm& alarm) {
-  std::lock_guard lock(mutex_);
-  Erase(armed_, alarm);
+  std::unique_lock lock(mutex_);
+  armed_.Remove(alarm);
+  called_.wait(lock, [&] { return running_ != &alarm; });
 }
 
 void ManualClock::Advance(Duration by) {
   std::unique_lock lock(mutex_);
   const TimePoint target = now_ + by;
-  while (!armed_.empty() && armed_.begin()->first <= target) {
-    now_ = std::max(now_, armed_.begin()->first);
-    Alarm* alarm = armed_.begin()->second;
-    armed_.erase(armed_.begin());
+  while (armed_.next() <= target) {
+    now_ = std::max(now_, armed_.next());
+    Alarm* alarm = armed_.TakeDue(now_);
+    running_ = alarm;
     lock.unlock();
     alarm->OnAlarm();
     lock.lock();
+    running_ = nullptr;
+    called_.notify_all();
   }
   now_ = target;
 }

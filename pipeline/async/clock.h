@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
@@ -20,18 +21,7 @@ class Clock {
   // Monotonic.
   using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
-  // A call at a moment. Armed at most once at a time. The callback runs on a thread of the clock
-  // (or of the test that advances it) and must be short: it only wakes somebody.
-  class Alarm {
-   public:
-    Alarm() = default;
-    Alarm(const Alarm&) = delete;
-    Alarm& operator=(const Alarm&) = delete;
-    virtual void OnAlarm() = 0;
-
-   protected:
-    ~Alarm() = default;
-  };
+  class Alarm;
 
   Clock() = default;
   Clock(const Clock&) = delete;
@@ -43,11 +33,50 @@ class Clock {
   virtual std::int64_t UnixNanos() const = 0;
 
   virtual void Arm(Alarm& alarm, TimePoint when) = 0;
-  // Afterwards the callback neither runs nor will run. Waits for one that is running.
+  // Afterwards the callback neither runs nor will run. Waits for one that is running, so it is
+  // never called from within it. Does nothing for an alarm that is not armed.
   virtual void Disarm(Alarm& alarm) = 0;
+
+ protected:
+  class AlarmQueue;
+  using AlarmMap = std::multimap<TimePoint, Alarm*>;
 };
 
-// The clocks of the system, and one thread that calls alarms.
+// A call at a moment. Armed at most once at a time. The callback runs on a thread of the clock (or
+// of the test that advances it) and must be short: it only wakes somebody.
+class Clock::Alarm {
+ public:
+  Alarm() = default;
+  Alarm(const Alarm&) = delete;
+  Alarm& operator=(const Alarm&) = delete;
+  virtual void OnAlarm() = 0;
+
+ protected:
+  ~Alarm() = default;
+
+ private:
+  friend class AlarmQueue;
+  std::optional<AlarmMap::iterator> entry_;  // While armed; guarded by the clock's mutex.
+};
+
+// The armed alarms by their moment; those of one moment in the order in which they were armed.
+class Clock::AlarmQueue final {
+ public:
+  void Add(Alarm& alarm, TimePoint when);
+  void Remove(Alarm& alarm);
+  // Takes the first alarm out if its moment is not after `now`; nullptr otherwise.
+  Alarm* TakeDue(TimePoint now);
+
+  bool empty() const { return alarms_.empty(); }
+  // The first alarm's; the end of time if there is none.
+  TimePoint next() const { return empty() ? TimePoint::max() : alarms_.begin()->first; }
+
+ private:
+  AlarmMap alarms_;
+};
+
+// The clocks of the system, and one thread that calls alarms. It sleeps until the first of them, or
+// for good when there is none; arming wakes it only to call earlier than it meant to.
 // Destruction joins the thread. REQUIRES: no alarm is armed by then.
 class SystemClock final : public Clock {
  public:
@@ -63,9 +92,11 @@ class SystemClock final : public Clock {
   void RunUntilStopped();
 
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::multimap<TimePoint, Alarm*> armed_ ABSL_GUARDED_BY(mutex_);
-  Alarm* running_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::condition_variable sooner_;  // The thread is to look again.
+  std::condition_variable called_;  // No callback is running.
+  AlarmQueue armed_ ABSL_GUARDED_BY(mutex_);
+  TimePoint sleeps_until_ ABSL_GUARDED_BY(mutex_) = TimePoint::max();
+  const Alarm* running_ ABSL_GUARDED_BY(mutex_) = nullptr;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
@@ -81,13 +112,16 @@ class ManualClock final : public Clock {
   void Arm(Alarm& alarm, TimePoint when) override;
   void Disarm(Alarm& alarm) override;
 
-  // Moves on, calling the alarms whose time comes, in their order, on this thread.
+  // Moves on, calling the alarms whose time comes, in their order, on this thread; `Now` is then
+  // the alarm's moment. REQUIRES: one caller at a time.
   void Advance(Duration by);
 
  private:
   mutable std::mutex mutex_;
+  std::condition_variable called_;
   TimePoint now_ ABSL_GUARDED_BY(mutex_){};
-  std::multimap<TimePoint, Alarm*> armed_ ABSL_GUARDED_BY(mutex_);
+  AlarmQueue armed_ ABSL_GUARDED_BY(mutex_);
+  const Alarm* running_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
 }  // namespace sluice

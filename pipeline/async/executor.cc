@@ -35,8 +35,7 @@ bool ThreadPool::HasBacklog() const {
 void ThreadPool::RunUntilStopped() {
   std::unique_lock lock(mutex_);
   while (true) {
-    ready_.wait(lock,
-                [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopping_ || !queue_.empty(); });
+    ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
     std::coroutine_handle<> coroutine = queue_.front();
     queue_.pop_front();

@@ -41,18 +41,25 @@ JobScope::Child JobScope::Run(JobScope& scope, Task<> task) {
 }
 
 void JobScope::Spawn(Task<> task) {
+  const Child child = Run(*this, std::move(task));
   {
     std::lock_guard lock(mutex_);
     ++live_;
   }
-  executor_.Post(Run(*this, std::move(task)).frame);
+  executor_.Post(child.frame);
 }
 
 void JobScope::OnChildEnded(std::exception_ptr error) {
-  if (error) stop_source_.request_stop();
+  if (error) {
+    {
+      // Noted before the others are stopped: what they throw because of it is not the first.
+      std::lock_guard lock(mutex_);
+      if (!first_error_) first_error_ = std::move(error);
+    }
+    stop_source_.request_stop();
+  }
   // Notified under the lock: Join reads `live_` under it, so the scope lives until this is left.
   std::lock_guard lock(mutex_);
-  if (error && !first_error_) first_error_ = std::move(error);
   --live_;
   if (live_ == 0) ended_.Notify();
 }

@@ -34,8 +34,9 @@ struct WaitLimits {
 //
 //   std::uint64_t seen = changed.count();
 //   while (!TheConditionHolds()) {
-//     if (co_await changed.Wait(executor, seen, {.stop = stop}) == Wake::kStopped) throw
-//     Cancelled(); seen = changed.count();
+//     const Wake wake = co_await changed.Wait(executor, seen, {.stop = stop});
+//     if (wake == Wake::kStopped) throw Cancelled();
+//     seen = changed.count();
 //   }
 //
 // The waiter goes on on `executor`; whoever notifies never runs it.
@@ -91,7 +92,8 @@ class Signal::Waiter final : private Clock::Alarm {
   };
 
   void OnAlarm() override { TryWake(Wake::kTimedOut); }
-  // After it has returned true in another thread, this object may be gone.
+  // The first call wakes. Afterwards this object may be gone, unless the caller keeps await_resume
+  // waiting: the signal by its mutex, the alarm and the stop callback by not having returned.
   void TryWake(Wake reason);
 
   Signal& signal_;

@@ -108,7 +108,7 @@ class [[nodiscard]] Task final {
       }
       T await_resume() { return frame.promise().TakeResult(); }
     };
-    assert(frame_ && "an empty task was awaited");
+    assert(frame_ && !frame_.done() && "a task was awaited that is empty or has run");
     return Awaiter{frame_};
   }
 

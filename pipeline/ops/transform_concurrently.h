@@ -98,11 +98,17 @@ AsyncGenerator<R> TransformConcurrentlyImpl(AsyncGenerator<T> source, JobScope& 
   StopOnExit children(scope.stop_token());
   std::deque<std::shared_ptr<PendingResult<R>>> in_flight;
   bool source_ended = false;
+  std::exception_ptr source_error;
   while (true) {
     // One for the one that left, and more only while there is nothing to hand on yet.
     bool may_pull = true;
     while (!source_ended && in_flight.size() < limit && may_pull) {
-      std::optional<T> item = co_await source.Next();
+      std::optional<T> item;
+      try {
+        item = co_await source.Next();
+      } catch (...) {
+        source_error = std::current_exception();  // Thrown in its place: after what is in flight.
+      }
       if (!item) {
         source_ended = true;
         break;
@@ -112,7 +118,10 @@ AsyncGenerator<R> TransformConcurrentlyImpl(AsyncGenerator<T> source, JobScope& 
       scope.Spawn(SetResult<R, T, Fn>(std::move(result), fn, *std::move(item), children.token()));
       may_pull = !in_flight.front()->ready();
     }
-    if (in_flight.empty()) co_return;
+    if (in_flight.empty()) {
+      if (source_error) std::rethrow_exception(source_error);
+      co_return;
+    }
     const std::shared_ptr<PendingResult<R>> oldest = std::move(in_flight.front());
     in_flight.pop_front();
     co_yield co_await oldest->Take(scope.executor());
@@ -125,7 +134,8 @@ AsyncGenerator<R> TransformConcurrentlyImpl(AsyncGenerator<T> source, JobScope& 
 // of `scope`, and yields the results in the order of the source.
 //
 // Bound: pulled - yielded <= limit. Lazy: nothing runs before the first pull.
-// Errors: what `fn` throws ends the sequence in its item's place; the others are told to stop.
+// Errors: what `fn` throws ends the sequence in its item's place, and the others are told to stop;
+// what the source throws comes after the results of the items before it.
 // Cancellation: `fn` is given a token that is stopped with the scope, and when this generator ends
 // or is dropped; the scope's Join waits for what still runs then.
 // Lifetime: what `fn` refers to outlives the scope's Join. REQUIRES: limit >= 1.
