@@ -17,6 +17,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = tuple(f"{ROOT}/{folder}/" for folder in ("pipeline", "server", "client", "tests"))
+SETTINGS = (".clang-tidy", "tests/.clang-tidy")
 STAMPS = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "sluice-tidy"
 TIDY = "clang-tidy-19"
 
@@ -54,7 +55,7 @@ def main():
     build, only = sys.argv[1], [str(pathlib.Path(name).resolve()) for name in sys.argv[2:]]
     entries = json.loads((pathlib.Path(build) / "compile_commands.json").read_text())
     entries = [e for e in entries if e["file"].startswith(FOLDERS) and (not only or e["file"] in only)]
-    settings = output(TIDY, "--version") + (ROOT / ".clang-tidy").read_bytes()
+    settings = output(TIDY, "--version") + b"".join((ROOT / name).read_bytes() for name in SETTINGS)
     STAMPS.mkdir(parents=True, exist_ok=True)
 
     found = set()
