@@ -1,6 +1,7 @@
 #ifndef SLUICE_PIPELINE_FS_GLOB_H_
 #define SLUICE_PIPELINE_FS_GLOB_H_
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,8 +23,8 @@ class GlobSet final {
 
   GlobSet() = default;
 
-  // INVALID_ARGUMENT, with the reason, for an empty pattern, an open bracket, a backslash at the
-  // end, a pattern longer than 4,096 bytes.
+  // INVALID_ARGUMENT, with the reason, for an empty pattern, an open bracket, a named class
+  // ("[:alpha:]"), a backslash at the end, a pattern longer than 4,096 bytes.
   static absl::StatusOr<GlobSet> Compile(const std::vector<std::string>& patterns);
 
   bool empty() const { return patterns_.empty(); }
@@ -38,11 +39,14 @@ class GlobSet final {
 
  private:
   struct Pattern {
-    std::string glob;  // Without the leading "!" and slashes at either end.
+    std::vector<std::string> components;  // At least one; a single one unless anchored.
     bool negated = false;
     bool anchored = false;
     bool directory_only = false;
   };
+
+  bool MatchesComponents(std::span<const std::string_view> path, Kind kind) const;
+
   std::vector<Pattern> patterns_;
 };
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sluice {
 
@@ -20,6 +21,9 @@ std::string PrintablePath(std::string_view path);
 // The absolute path without "." and empty components, ".." resolved by the text alone (as far as
 // "/"), no slash at the end. nullopt when it is not absolute or holds a zero byte.
 std::optional<std::string> NormalizePath(std::string_view path);
+
+// The components of a path, without empty ones. They refer to `path`.
+std::vector<std::string_view> PathComponents(std::string_view path);
 
 // True when `path` is `directory` or lies below it. Both normalized.
 bool IsWithin(std::string_view path, std::string_view directory);

@@ -51,6 +51,12 @@ class AllowedRoots final {
     std::string canonical;
     UniqueFd directory;
   };
+  struct Door {
+    const Root* root = nullptr;  // None when no root allows the path.
+    std::string_view rest;       // Of the path, below the root.
+  };
+  Door DoorTo(std::string_view path) const;
+
   std::vector<Root> roots_;
 };
 

@@ -1,0 +1,223 @@
+#include "pipeline/fs/directory_walker.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "pipeline/fs/path_text.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY;
+
+// How far above the level that is opened again its nearest ancestors are opened with it: one long
+// path is resolved for so many levels, and not for each.
+constexpr std::size_t kReopenLevels = DirectoryWalker::kOpenLevels / 2;
+
+// One directory on the way from the root to where the walk is.
+// Invariants: without a descriptor there is no buffer. `resume_at` is where the directory goes on
+// behind the last entry that was given out; without a buffer the descriptor may stand anywhere.
+struct Level {
+  std::size_t path_length = 0;  // Of the directory's own path, within that of the walk.
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  off64_t resume_at = 0;
+  UniqueFd fd;
+  std::unique_ptr<char[]> buffer;
+  std::size_t position = 0;
+  std::size_t filled = 0;
+
+  bool IsSameDirectory(const FileStat& stat) const {
+    return stat.device == device && stat.inode == inode;
+  }
+  void GiveUp() {
+    fd.reset();
+    buffer.reset();
+    position = filled = 0;
+  }
+};
+
+struct OpenedDirectory {
+  UniqueFd fd;
+  FileStat stat;
+  int error_number = 0;
+};
+
+OpenedDirectory Identify(AllowedRoots::OpenResult opened) {
+  OpenedDirectory directory{.fd = std::move(opened.fd), .error_number = opened.error_number};
+  if (directory.fd.valid()) directory.error_number = StatFd(directory.fd.get(), &directory.stat);
+  return directory;
+}
+
+ItemError ReplacedError(std::string path) {
+  return {.path = std::move(path),
+          .operation = "open directory",
+          .reason = ItemError::Reason::kChanged,
+          .message = "another directory has taken its place"};
+}
+
+}  // namespace
+
+class DirectoryWalker::Impl final {
+ public:
+  Impl(const AllowedRoots& roots, std::string root_path)
+      : roots_(roots), path_(std::move(root_path)) {}
+
+  std::optional<Visit> Next() {
+    if (std::optional<ItemError> error = EnterIfAsked()) return *std::move(error);
+    while (!levels_.empty()) {
+      if (std::optional<ItemError> error = FillBuffer()) {
+        levels_.pop_back();
+        return *std::move(error);
+      }
+      if (levels_.back().filled == 0) {
+        levels_.pop_back();
+      } else if (std::optional<Visit> visit = TakeEntry(levels_.back())) {
+        return visit;
+      }
+    }
+    return std::nullopt;
+  }
+
+  void Descend() {
+    assert(visited_.type == FileType::kDirectory && !levels_.empty() && "nothing to enter");
+    enter_next_ = true;
+  }
+
+  const FileStat& root_stat() const { return root_stat_; }
+
+  std::size_t open_descriptors() const {
+    const auto is_open = [](const Level& level) { return level.fd.valid(); };
+    return static_cast<std::size_t>(std::ranges::count_if(levels_, is_open));
+  }
+
+ private:
+  // Opens the root at first, and later the directory that Descend() was called for.
+  std::optional<ItemError> EnterIfAsked() {
+    if (!std::exchange(enter_next_, false)) return std::nullopt;
+    const bool is_root = levels_.empty();
+    OpenedDirectory directory =
+        Identify(is_root ? roots_.OpenPath(path_, kDirectoryFlags)
+                         : OpenBeneath(levels_.back().fd.get(),
+                                       NameBelow(levels_.back(), path_.size()), kDirectoryFlags));
+    if (directory.error_number != 0) {
+      return MakeItemError(path_, "open directory", directory.error_number);
+    }
+    if (is_root) root_stat_ = visited_ = directory.stat;
+    levels_.push_back({.path_length = path_.size(),
+                       .device = visited_.device,
+                       .inode = visited_.inode,
+                       .fd = std::move(directory.fd)});
+    if (!levels_.back().IsSameDirectory(directory.stat)) {
+      levels_.pop_back();
+      return ReplacedError(path_);
+    }
+    // Those further up were given up before.
+    if (levels_.size() > kOpenLevels) levels_[levels_.size() - 1 - kOpenLevels].GiveUp();
+    return std::nullopt;
+  }
+
+  // Afterwards the deepest level has entries in its buffer, or none because it is at its end.
+  std::optional<ItemError> FillBuffer() {
+    if (levels_.back().position < levels_.back().filled) return std::nullopt;
+    if (std::optional<ItemError> error = OpenDeepestAgain()) return error;
+    Level& level = levels_.back();
+    if (!level.buffer) {
+      level.buffer = std::make_unique_for_overwrite<char[]>(kBufferBytes);
+      if (::lseek64(level.fd.get(), level.resume_at, SEEK_SET) < 0) return ReadError(level);
+    }
+    const ssize_t count = ::getdents64(level.fd.get(), level.buffer.get(), kBufferBytes);
+    if (count < 0) return ReadError(level);
+    level.position = 0;
+    level.filled = static_cast<std::size_t>(count);
+    return std::nullopt;
+  }
+
+  ItemError ReadError(const Level& level) const {
+    const int error_number = errno;
+    return MakeItemError(path_.substr(0, level.path_length), "read directory", error_number);
+  }
+
+  // Opens the deepest level where it was given up, with what is closed of the levels just above.
+  std::optional<ItemError> OpenDeepestAgain() {
+    const std::size_t deepest = levels_.size() - 1;
+    const std::size_t lowest = deepest - std::min(deepest, kReopenLevels - 1);
+    std::size_t start = deepest;
+    while (start > lowest && !levels_[start].fd.valid()) --start;
+    for (std::size_t i = start; i <= deepest; ++i) {
+      if (levels_[i].fd.valid()) continue;
+      const std::size_t end = levels_[i].path_length;
+      OpenedDirectory directory = Identify(
+          i == start ? roots_.OpenPath(std::string_view(path_).substr(0, end), kDirectoryFlags)
+                     : OpenBeneath(levels_[i - 1].fd.get(), NameBelow(levels_[i - 1], end),
+                                   kDirectoryFlags));
+      const std::string_view deepest_path =
+          std::string_view(path_).substr(0, levels_[deepest].path_length);
+      if (directory.error_number != 0) {
+        return MakeItemError(std::string(deepest_path), "open directory", directory.error_number);
+      }
+      if (!levels_[i].IsSameDirectory(directory.stat)) {
+        return ReplacedError(std::string(deepest_path));
+      }
+      levels_[i].fd = std::move(directory.fd);
+    }
+    return std::nullopt;
+  }
+
+  // The part of path_ between a directory and `end`.
+  std::string_view NameBelow(const Level& directory, std::size_t end) const {
+    const std::size_t begin = directory.path_length + (path_[directory.path_length] == '/' ? 1 : 0);
+    return std::string_view(path_).substr(begin, end - begin);
+  }
+
+  // Takes one entry out of the buffer; nullopt for "." and "..".
+  std::optional<Visit> TakeEntry(Level& level) {
+    const auto* entry = reinterpret_cast<const dirent64*>(level.buffer.get() + level.position);
+    level.position += entry->d_reclen;
+    level.resume_at = entry->d_off;
+    const std::string_view name(entry->d_name);
+    if (name == "." || name == "..") return std::nullopt;
+
+    path_.resize(level.path_length);
+    if (!path_.ends_with('/')) path_ += '/';
+    path_ += name;
+    visited_ = {};
+    if (const int error = StatAt(level.fd.get(), entry->d_name, &visited_); error != 0) {
+      return MakeItemError(path_, "stat", error);
+    }
+    return Entry{.path = path_,
+                 .name = std::string_view(path_).substr(path_.size() - name.size()),
+                 .depth = static_cast<std::uint32_t>(levels_.size()),
+                 .stat = visited_};
+  }
+
+  const AllowedRoots& roots_;
+  std::string path_;  // Of the root at first, then of the last visit.
+  std::vector<Level> levels_;
+  FileStat root_stat_;
+  FileStat visited_;
+  bool enter_next_ = true;
+};
+
+DirectoryWalker::DirectoryWalker(const AllowedRoots& roots, std::string root_path)
+    : impl_(std::make_unique<Impl>(roots, std::move(root_path))) {}
+DirectoryWalker::DirectoryWalker(DirectoryWalker&&) noexcept = default;
+DirectoryWalker& DirectoryWalker::operator=(DirectoryWalker&&) noexcept = default;
+DirectoryWalker::~DirectoryWalker() = default;
+
+std::optional<DirectoryWalker::Visit> DirectoryWalker::Next() { return impl_->Next(); }
+void DirectoryWalker::Descend() { impl_->Descend(); }
+const FileStat& DirectoryWalker::root_stat() const { return impl_->root_stat(); }
+std::size_t DirectoryWalker::open_descriptors() const { return impl_->open_descriptors(); }
+
+}  // namespace sluice
