@@ -46,10 +46,15 @@ class ContentDigester {
   // Throws Cancelled, within 100 ms on a disk that answers, when `stop` is requested.
   virtual ItemResult<ContentDigest> DigestFile(const DigestRequest& request,
                                                const std::stop_token& stop) = 0;
+
+  // Whether `path` is a name of the version `expected`, without reading it: nullopt if so,
+  // otherwise kChanged, kVanished, or what else is in the way.
+  virtual std::optional<ItemError> CheckVersion(const std::string& path,
+                                                const FileStat& expected) = 0;
 };
 
 // The real one: opens beneath the allowed roots with O_NOFOLLOW | O_NONBLOCK (and O_NOATIME where
-// permitted), and opens nothing that is no regular file. The version is compared before and after
+// permitted), and reads nothing that is no regular file. The version is compared before and after
 // reading; a file that changes while it is read is read again, and after kReadTries tries is
 // ItemError::kUnstable: never a digest of a mixture.
 // Lifetime: `roots` outlives it.
@@ -62,11 +67,17 @@ class FileContentDigester final : public ContentDigester {
 
   ItemResult<ContentDigest> DigestFile(const DigestRequest& request,
                                        const std::stop_token& stop) override;
+  std::optional<ItemError> CheckVersion(const std::string& path, const FileStat& expected) override;
 
   // Called between reading and the check of the version; for tests that change files meanwhile.
   void set_after_read_for_test(void (*hook)(const std::string& path)) { after_read_ = hook; }
 
  private:
+  // nullopt when the file changed while it was read. Adds to `bytes_read` in any case.
+  std::optional<ItemResult<ContentDigest>> TryDigest(const DigestRequest& request,
+                                                     const std::stop_token& stop,
+                                                     std::uint64_t& bytes_read);
+
   const AllowedRoots& roots_;
   void (*after_read_)(const std::string& path) = nullptr;
 };
