@@ -123,10 +123,10 @@ class Catalog {
 
   // A snapshot of the regular files that share their size with another inode. Size classes are
   // ordered by what they could give back at most (the sizes of all their inodes but one), largest
-  // first. A name recorded twice (the same path and inode, by overlapping scans) appears once: as
-  // the newest version of it that was recorded, with a digest if any record of that version has
-  // one. Takes its time (a sort of all files of the scans). Cancellation: CANCELLED, promptly, once
-  // `stop` is requested. Lifetime: the catalog outlives the list.
+  // first. A name recorded twice with one size (the same path and inode, by overlapping scans)
+  // appears once: as the newest version of it that was recorded, with a digest if any record of
+  // that version has one. Takes its time (a sort of all files of the scans). Cancellation:
+  // CANCELLED, promptly, once `stop` is requested. Lifetime: the catalog outlives the list.
   virtual absl::StatusOr<std::unique_ptr<CandidateList>> OpenCandidates(
       const CandidateQuery& query, const std::stop_token& stop) = 0;
 };

@@ -1,0 +1,429 @@
+#include "server/catalog/sqlite_catalog.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <mutex>
+#include <span>
+#include <stop_token>
+#include <system_error>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include <SQLiteCpp/Exception.h>
+#include <SQLiteCpp/Transaction.h>
+#include <sqlite3.h>
+
+#include "server/catalog/directory_lock.h"
+#include "server/catalog/sqlite/candidates.h"
+#include "server/catalog/sqlite/connection.h"
+#include "server/catalog/sqlite/reader_pool.h"
+#include "server/catalog/sqlite/rows.h"
+#include "server/catalog/sqlite/status.h"
+#include "server/catalog/sqlite/store_files.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kWriterCacheKib = 4096;
+constexpr int kReaderCacheKib = 2048;
+constexpr std::size_t kReaders = 4;
+
+// The log is merged into the database when it has so many pages of 4 KiB ...
+constexpr int kMergeLogPages = 4096;
+// ... and if readers have kept it from starting over for so long, the writer waits for them.
+constexpr int kMaxLogPages = 4 * kMergeLogPages;
+constexpr int kLogBytesKept = kMergeLogPages * 4096;
+
+constexpr std::uint64_t kMaxSize = std::numeric_limits<std::int64_t>::max();
+
+std::int64_t AsLimit(std::size_t limit) {
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, kMaxSize));
+}
+
+absl::Status NoSuchJob(const std::string& id) {
+  return absl::NotFoundError(absl::StrCat("no job ", id));
+}
+
+// Called after each commit. What was committed stays so: a merge that fails is tried again after
+// the next one, and an error that lasts will meet the next write.
+int MergeLog(void* /*context*/, sqlite3* database, const char* schema, int log_pages) {
+  if (log_pages >= kMergeLogPages) {
+    const int mode =
+        log_pages >= kMaxLogPages ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    sqlite3_wal_checkpoint_v2(database, schema, mode, nullptr, nullptr);
+  }
+  return SQLITE_OK;
+}
+
+void PrepareWriter(Connection& writer, const StorePaths& paths) {
+  // Process-wide, and deprecated for that; but one data directory a process is all there is, and
+  // unlike the variable behind it the pragma takes SQLite's own lock.
+  writer.Execute(absl::StrCat("PRAGMA temp_store_directory = ", QuoteSql(paths.temporary)));
+  writer.Execute(
+      absl::StrCat("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ", kLogBytesKept));
+  sqlite3_wal_hook(writer.database().getHandle(), &MergeLog, nullptr);
+}
+
+// Sequences go on where the stored ones end, and the job says where they end now.
+absl::Status CheckSequences(std::uint64_t stored, const JobRecord& job,
+                            std::span<const EventRecord> events) {
+  std::uint64_t last = stored;
+  for (const EventRecord& event : events) {
+    if (event.sequence != last + 1) {
+      return absl::InternalError(absl::StrCat("job ", job.id, ": event ", event.sequence,
+                                              " does not follow event ", last));
+    }
+    ++last;
+  }
+  if (last != job.last_sequence) {
+    return absl::InternalError(absl::StrCat("job ", job.id, ": the last event is ", last,
+                                            ", the job says ", job.last_sequence));
+  }
+  if (last > kMaxSequence) {
+    return absl::ResourceExhaustedError(absl::StrCat("job ", job.id, " has too many events"));
+  }
+  return absl::OkStatus();
+}
+
+// One page of rows of key, time_ns, kind (NULL: a file), payload, the columns of a file.
+std::vector<EventRecord> ReadPage(Query& query) {
+  std::vector<EventRecord> page;
+  std::size_t bytes = 0;
+  while (bytes <= Catalog::kPageBytes && query.Next()) {
+    EventRecord& event = page.emplace_back();
+    event.sequence = SequenceOfKey(query.Integer(0));
+    event.time_ns = query.Integer(1);
+    if (query.IsNull(2)) {
+      const FileEntry& file = event.event.emplace<FileEntry>(ReadFile(query, 4));
+      bytes += file.path.size();
+    } else {
+      auto& payload = event.event.emplace<EventPayload>();
+      payload.kind = static_cast<std::uint32_t>(query.Integer(2));
+      payload.payload = query.Bytes(3);
+      bytes += payload.payload.size();
+    }
+  }
+  return page;
+}
+
+class SqliteCatalog final : public Catalog {
+ public:
+  SqliteCatalog(DirectoryLock lock, StorePaths paths, std::unique_ptr<Connection> writer)
+      : lock_(std::move(lock)),
+        paths_(std::move(paths)),
+        writer_(std::move(writer)),
+        readers_(paths_.database, kReaders, kReaderCacheKib),
+        last_job_when_opened_(writer_->ReadInteger("SELECT ifnull(max(number), 0) FROM job")) {}
+
+  absl::Status CreateJob(const JobRecord& job) override;
+  absl::Status UpdateJob(const JobRecord& job) override;
+  absl::StatusOr<JobRecord> GetJob(const std::string& id) override;
+  absl::StatusOr<JobRecord> FindJobByRequestId(const std::string& request_id) override;
+  absl::StatusOr<std::vector<JobRecord>> ListJobs(const std::string& before_id,
+                                                  const std::string& kind,
+                                                  std::size_t limit) override;
+  absl::StatusOr<std::vector<JobRecord>> ListUnendedJobs() override;
+  absl::Status AppendEvents(const JobRecord& job, std::span<const EventRecord> events) override;
+  absl::StatusOr<std::vector<EventRecord>> ReadEvents(const std::string& job_id,
+                                                      std::uint64_t first_sequence,
+                                                      std::size_t limit) override;
+  absl::StatusOr<std::vector<EventRecord>> ReadFiles(const std::string& job_id,
+                                                     std::uint64_t first_sequence,
+                                                     const FileQuery& query,
+                                                     std::size_t limit) override;
+  absl::StatusOr<std::vector<EventRecord>> ReadPayloads(const std::string& job_id,
+                                                        std::uint64_t first_sequence,
+                                                        std::uint32_t kind,
+                                                        std::size_t limit) override;
+  absl::StatusOr<std::unique_ptr<CandidateList>> OpenCandidates(
+      const CandidateQuery& query, const std::stop_token& stop) override;
+
+ private:
+  // Runs `fn(Connection&)` in a transaction of the writer, committed when it returns OK.
+  template <typename Fn>
+  absl::Status Write(Fn fn);
+  // Runs `fn(Connection&)` on a connection that reads.
+  template <typename Fn>
+  auto Read(Fn fn);
+  // Runs `fn(Query&)` on the statement `sql`, whose first two parameters, the range of keys of the
+  // job's events from `first_sequence` on, are bound.
+  template <typename Fn>
+  absl::StatusOr<std::vector<EventRecord>> ReadRange(const std::string& sql,
+                                                     const std::string& job_id,
+                                                     std::uint64_t first_sequence, Fn fn);
+
+  const DirectoryLock lock_;
+  const StorePaths paths_;
+  std::mutex writer_mutex_;
+  // Closed after the readers: the last connection to close merges the log.
+  const std::unique_ptr<Connection> writer_ ABSL_PT_GUARDED_BY(writer_mutex_);
+  ReaderPool readers_;
+  const std::int64_t last_job_when_opened_;
+  std::atomic<std::uint64_t> lists_opened_ = 0;
+};
+
+struct StoredJob {
+  std::int64_t number = 0;
+  std::uint64_t last_sequence = 0;
+};
+
+absl::StatusOr<StoredJob> FindJob(Connection& connection, const std::string& id) {
+  Query query(connection.Prepare("SELECT number, last_sequence FROM job WHERE id = ?1"));
+  query.BindText(id);
+  if (!query.Next()) return NoSuchJob(id);
+  return StoredJob{.number = query.Integer(0), .last_sequence = query.Unsigned(1)};
+}
+
+void ReplaceJob(Connection& connection, std::int64_t number, const JobRecord& job) {
+  Query update(connection.Prepare(
+      "UPDATE job SET id = ?1, kind = ?2, ended = ?3, request_id = ?4, request_hash = ?5,"
+      " last_sequence = ?6, record = ?7 WHERE number = ?8"));
+  BindJob(update, job);
+  update.Bind(number).Run();
+}
+
+void InsertEvents(Connection& connection, std::int64_t job, std::span<const EventRecord> events) {
+  static const std::string file_sql =
+      absl::StrCat("INSERT INTO file (key, time_ns, ", kFileColumns,
+                   ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)");
+  Query file_row(connection.Prepare(file_sql));
+  Query event_row(connection.Prepare(
+      "INSERT INTO event (key, time_ns, kind, payload) VALUES (?1, ?2, ?3, ?4)"));
+  for (const EventRecord& event : events) {
+    const std::int64_t key = EventKey(job, event.sequence);
+    if (const auto* file = std::get_if<FileEntry>(&event.event)) {
+      file_row.Bind(key).Bind(event.time_ns);
+      BindFile(file_row, *file);
+      file_row.Run();
+    } else {
+      const auto& payload = std::get<EventPayload>(event.event);
+      event_row.Bind(key).Bind(event.time_ns).Bind(payload.kind).BindBytes(payload.payload);
+      event_row.Run();
+    }
+  }
+}
+
+std::vector<JobRecord> ReadJobs(Query& query) {
+  std::vector<JobRecord> jobs;
+  while (query.Next()) jobs.push_back(ReadJob(query));
+  return jobs;
+}
+
+template <typename Fn>
+absl::Status SqliteCatalog::Write(Fn fn) {
+  std::lock_guard lock(writer_mutex_);
+  return CatchSqlite([&]() -> absl::Status {
+    SQLite::Transaction transaction(writer_->database(), SQLite::TransactionBehavior::IMMEDIATE);
+    absl::Status status = fn(*writer_);
+    if (status.ok()) transaction.commit();
+    return status;
+  });
+}
+
+template <typename Fn>
+auto SqliteCatalog::Read(Fn fn) {
+  return CatchSqlite([&] {
+    ReaderPool::Lease reader(readers_);
+    return fn(reader.connection());
+  });
+}
+
+absl::Status SqliteCatalog::CreateJob(const JobRecord& job) {
+  if (job.last_sequence != 0) {
+    return absl::InternalError(absl::StrCat("job ", job.id, ": a new job has no events"));
+  }
+  return Write([&](Connection& connection) -> absl::Status {
+    static const std::string sql =
+        absl::StrCat("INSERT INTO job (", kJobColumns, ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+    Query insert(connection.Prepare(sql));
+    BindJob(insert, job);
+    insert.Run();
+    if (connection.database().getLastInsertRowid() > kMaxJobNumber) {
+      return absl::ResourceExhaustedError("the catalog is full: too many jobs");
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status SqliteCatalog::UpdateJob(const JobRecord& job) {
+  return Write([&](Connection& connection) -> absl::Status {
+    const absl::StatusOr<StoredJob> stored = FindJob(connection, job.id);
+    if (!stored.ok()) return stored.status();
+    JobRecord updated = job;
+    updated.last_sequence = stored->last_sequence;
+    ReplaceJob(connection, stored->number, updated);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<JobRecord> SqliteCatalog::GetJob(const std::string& id) {
+  return Read([&](Connection& connection) -> absl::StatusOr<JobRecord> {
+    static const std::string sql = absl::StrCat("SELECT ", kJobColumns, " FROM job WHERE id = ?1");
+    Query query(connection.Prepare(sql));
+    query.BindText(id);
+    if (!query.Next()) return NoSuchJob(id);
+    return ReadJob(query);
+  });
+}
+
+absl::StatusOr<JobRecord> SqliteCatalog::FindJobByRequestId(const std::string& request_id) {
+  return Read([&](Connection& connection) -> absl::StatusOr<JobRecord> {
+    static const std::string sql =
+        absl::StrCat("SELECT ", kJobColumns, " FROM job WHERE request_id = ?1");
+    Query query(connection.Prepare(sql));
+    query.BindText(request_id);
+    if (!query.Next()) return absl::NotFoundError("no job of this request_id");
+    return ReadJob(query);
+  });
+}
+
+absl::StatusOr<std::vector<JobRecord>> SqliteCatalog::ListJobs(const std::string& before_id,
+                                                               const std::string& kind,
+                                                               std::size_t limit) {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<JobRecord>> {
+    const std::string sql = absl::StrCat(
+        "SELECT ", kJobColumns, " FROM job WHERE true", before_id.empty() ? "" : " AND id < ?",
+        kind.empty() ? "" : " AND kind = ?", " ORDER BY id DESC LIMIT ?");
+    Query query(connection.Prepare(sql));
+    if (!before_id.empty()) query.BindText(before_id);
+    if (!kind.empty()) query.BindText(kind);
+    query.Bind(AsLimit(limit));
+    return ReadJobs(query);
+  });
+}
+
+absl::StatusOr<std::vector<JobRecord>> SqliteCatalog::ListUnendedJobs() {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<JobRecord>> {
+    static const std::string sql = absl::StrCat(
+        "SELECT ", kJobColumns, " FROM job WHERE ended = 0 AND number <= ?1 ORDER BY id");
+    Query query(connection.Prepare(sql));
+    query.Bind(last_job_when_opened_);
+    return ReadJobs(query);
+  });
+}
+
+absl::Status SqliteCatalog::AppendEvents(const JobRecord& job,
+                                         std::span<const EventRecord> events) {
+  return Write([&](Connection& connection) -> absl::Status {
+    const absl::StatusOr<StoredJob> stored = FindJob(connection, job.id);
+    if (!stored.ok()) return stored.status();
+    absl::Status sequences = CheckSequences(stored->last_sequence, job, events);
+    if (!sequences.ok()) return sequences;
+    InsertEvents(connection, stored->number, events);
+    ReplaceJob(connection, stored->number, job);
+    return absl::OkStatus();
+  });
+}
+
+template <typename Fn>
+absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadRange(const std::string& sql,
+                                                                  const std::string& job_id,
+                                                                  std::uint64_t first_sequence,
+                                                                  Fn fn) {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<EventRecord>> {
+    const absl::StatusOr<StoredJob> job = FindJob(connection, job_id);
+    if (!job.ok()) return job.status();
+    if (first_sequence > kMaxSequence) return std::vector<EventRecord>();
+    Query query(connection.Prepare(sql));
+    query.Bind(EventKey(job->number, first_sequence)).Bind(EventKey(job->number, kMaxSequence));
+    fn(query);
+    return ReadPage(query);
+  });
+}
+
+absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadEvents(const std::string& job_id,
+                                                                   std::uint64_t first_sequence,
+                                                                   std::size_t limit) {
+  // Both halves come by key, so that SQLite merges them as it goes: nothing is sorted.
+  static const std::string sql = absl::StrCat(
+      "SELECT key, time_ns, NULL AS kind, NULL AS payload, ", kFileColumns,
+      " FROM file WHERE key BETWEEN ?1 AND ?2 UNION ALL"
+      " SELECT key, time_ns, kind, payload, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
+      " NULL, NULL, NULL, NULL FROM event WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT ?3");
+  return ReadRange(sql, job_id, first_sequence,
+                   [&](Query& statement) { statement.Bind(AsLimit(limit)); });
+}
+
+absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadFiles(const std::string& job_id,
+                                                                  std::uint64_t first_sequence,
+                                                                  const FileQuery& query,
+                                                                  std::size_t limit) {
+  static const std::string sql =
+      absl::StrCat("SELECT key, time_ns, NULL AS kind, NULL AS payload, ", kFileColumns,
+                   " FROM file WHERE key BETWEEN ?1 AND ?2 AND size BETWEEN ?3 AND ?4"
+                   " AND (?5 IS NULL OR digest = ?5) AND substr(path, 1, length(?6)) = ?6"
+                   " ORDER BY key LIMIT ?7");
+  const std::uint64_t min_size = query.min_size.value_or(0);
+  const std::uint64_t max_size = std::min(query.max_size.value_or(kMaxSize), kMaxSize);
+  return ReadRange(sql, job_id, first_sequence, [&](Query& statement) {
+    statement.BindUnsigned(std::min(min_size, kMaxSize)).BindUnsigned(max_size);
+    BindDigest(statement, query.digest);
+    statement.BindBytes(query.path_prefix).Bind(AsLimit(limit));
+  });
+}
+
+absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadPayloads(const std::string& job_id,
+                                                                     std::uint64_t first_sequence,
+                                                                     std::uint32_t kind,
+                                                                     std::size_t limit) {
+  static const std::string sql =
+      "SELECT key, time_ns, kind, payload FROM event"
+      " WHERE key BETWEEN ?1 AND ?2 AND kind = ?3 ORDER BY key LIMIT ?4";
+  return ReadRange(sql, job_id, first_sequence,
+                   [&](Query& statement) { statement.Bind(kind).Bind(AsLimit(limit)); });
+}
+
+absl::StatusOr<std::unique_ptr<CandidateList>> SqliteCatalog::OpenCandidates(
+    const CandidateQuery& query, const std::stop_token& stop) {
+  std::vector<CandidateScan> scans;
+  for (const std::string& id : query.scans) {
+    const absl::StatusOr<StoredJob> job =
+        Read([&](Connection& connection) { return FindJob(connection, id); });
+    if (!job.ok()) return job.status();
+    scans.push_back({.job = job->number, .last_sequence = job->last_sequence});
+  }
+  const std::string list_file =
+      absl::StrCat(paths_.temporary, "/candidates-", lists_opened_.fetch_add(1), ".sqlite");
+  return CatchSqlite([&]() -> absl::StatusOr<std::unique_ptr<CandidateList>> {
+    return BuildCandidates(paths_.database, list_file, query, scans, stop);
+  });
+}
+
+absl::StatusOr<std::unique_ptr<Catalog>> OpenLocked(DirectoryLock lock, StorePaths paths) {
+  if (absl::Status made = PrepareTemporaryDirectory(paths.temporary); !made.ok()) return made;
+  return CatchSqlite([&]() -> absl::StatusOr<std::unique_ptr<Catalog>> {
+    absl::StatusOr<std::unique_ptr<Connection>> writer = OpenStore(paths, kWriterCacheKib);
+    if (!writer.ok()) return writer.status();
+    PrepareWriter(**writer, paths);
+    return std::make_unique<SqliteCatalog>(std::move(lock), std::move(paths), *std::move(writer));
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Catalog>> OpenSqliteCatalog(const std::string& data_directory) {
+  std::error_code error;
+  const std::filesystem::path directory = std::filesystem::canonical(data_directory, error);
+  if (error) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("data directory ", data_directory, ": ", error.message()));
+  }
+  absl::StatusOr<DirectoryLock> lock = DirectoryLock::Acquire(directory.string());
+  if (!lock.ok()) return lock.status();
+  absl::StatusOr<std::unique_ptr<Catalog>> catalog =
+      OpenLocked(*std::move(lock), StorePaths(directory.string()));
+  if (absl::IsUnavailable(catalog.status())) {
+    return absl::FailedPreconditionError(catalog.status().message());
+  }
+  return catalog;
+}
+
+}  // namespace sluice
