@@ -1,0 +1,369 @@
+#include "server/jobs/convert.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "pipeline/fs/path_text.h"
+#include "server/jobs/errors.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+
+// Sets `path` and, where the bytes are not their own printable form, `raw_path`.
+template <typename Message>
+void SetPath(const std::string& path, Message& message) {
+  if (IsPrintable(path)) {
+    message.set_path(path);
+  } else {
+    message.set_path(PrintablePath(path));
+    message.set_raw_path(path);
+  }
+}
+
+v1::FileType ToProto(FileType type) {
+  switch (type) {
+    case FileType::kRegular:
+      return v1::FILE_TYPE_REGULAR;
+    case FileType::kDirectory:
+      return v1::FILE_TYPE_DIRECTORY;
+    case FileType::kSymlink:
+      return v1::FILE_TYPE_SYMLINK;
+    case FileType::kFifo:
+      return v1::FILE_TYPE_FIFO;
+    case FileType::kSocket:
+      return v1::FILE_TYPE_SOCKET;
+    case FileType::kCharacterDevice:
+      return v1::FILE_TYPE_CHARACTER_DEVICE;
+    case FileType::kBlockDevice:
+      return v1::FILE_TYPE_BLOCK_DEVICE;
+  }
+  return v1::FILE_TYPE_UNSPECIFIED;
+}
+
+v1::SkippedItem::Reason ToProto(SkippedItem::Reason reason) {
+  switch (reason) {
+    case SkippedItem::Reason::kType:
+      return v1::SkippedItem::REASON_TYPE;
+    case SkippedItem::Reason::kSize:
+      return v1::SkippedItem::REASON_SIZE;
+    case SkippedItem::Reason::kGlob:
+      return v1::SkippedItem::REASON_GLOB;
+    case SkippedItem::Reason::kHidden:
+      return v1::SkippedItem::REASON_HIDDEN;
+    case SkippedItem::Reason::kMount:
+      return v1::SkippedItem::REASON_MOUNT;
+    case SkippedItem::Reason::kDepth:
+      return v1::SkippedItem::REASON_DEPTH;
+    case SkippedItem::Reason::kTime:
+      return v1::SkippedItem::REASON_TIME;
+    case SkippedItem::Reason::kProtected:
+      return v1::SkippedItem::REASON_PROTECTED;
+  }
+  return v1::SkippedItem::REASON_UNSPECIFIED;
+}
+
+v1::Action ToProto(Action action) {
+  switch (action) {
+    case Action::kHardlink:
+      return v1::ACTION_HARDLINK;
+    case Action::kReflink:
+      return v1::ACTION_REFLINK;
+    case Action::kSymlink:
+      return v1::ACTION_SYMLINK;
+    case Action::kRemove:
+      return v1::ACTION_REMOVE;
+  }
+  return v1::ACTION_UNSPECIFIED;
+}
+
+v1::KeepRule::Criterion ToProto(KeepRule::Criterion criterion) {
+  switch (criterion) {
+    case KeepRule::Criterion::kRootOrder:
+      return v1::KeepRule::CRITERION_ROOT_ORDER;
+    case KeepRule::Criterion::kPathGlob:
+      return v1::KeepRule::CRITERION_PATH_GLOB;
+    case KeepRule::Criterion::kOldest:
+      return v1::KeepRule::CRITERION_OLDEST;
+    case KeepRule::Criterion::kNewest:
+      return v1::KeepRule::CRITERION_NEWEST;
+    case KeepRule::Criterion::kShortestPath:
+      return v1::KeepRule::CRITERION_SHORTEST_PATH;
+    case KeepRule::Criterion::kDeepestPath:
+      return v1::KeepRule::CRITERION_DEEPEST_PATH;
+    case KeepRule::Criterion::kMostLinks:
+      return v1::KeepRule::CRITERION_MOST_LINKS;
+    case KeepRule::Criterion::kLowestInode:
+      return v1::KeepRule::CRITERION_LOWEST_INODE;
+    case KeepRule::Criterion::kPathOrder:
+      return v1::KeepRule::CRITERION_PATH_ORDER;
+  }
+  return v1::KeepRule::CRITERION_UNSPECIFIED;
+}
+
+struct ItemErrorTerms {
+  absl::StatusCode code;
+  std::string_view reason;
+};
+
+ItemErrorTerms TermsOf(ItemError::Reason reason) {
+  switch (reason) {
+    case ItemError::Reason::kVanished:
+      return {absl::StatusCode::kNotFound, "ITEM_VANISHED"};
+    case ItemError::Reason::kChanged:
+      return {absl::StatusCode::kAborted, "ITEM_CHANGED"};
+    case ItemError::Reason::kUnstable:
+      return {absl::StatusCode::kAborted, "ITEM_UNSTABLE"};
+    case ItemError::Reason::kPermissionDenied:
+      return {absl::StatusCode::kPermissionDenied, "ITEM_PERMISSION_DENIED"};
+    case ItemError::Reason::kIo:
+      return {absl::StatusCode::kUnavailable, "ITEM_IO_ERROR"};
+  }
+  return {absl::StatusCode::kUnknown, "ITEM_IO_ERROR"};
+}
+
+}  // namespace
+
+google::protobuf::Timestamp ToTimestamp(std::int64_t unix_ns) {
+  google::protobuf::Timestamp time;
+  std::int64_t seconds = unix_ns / kNanosPerSecond;
+  std::int64_t nanos = unix_ns % kNanosPerSecond;
+  if (nanos < 0) {  // Before 1970: nanos still count forward.
+    --seconds;
+    nanos += kNanosPerSecond;
+  }
+  time.set_seconds(seconds);
+  time.set_nanos(static_cast<std::int32_t>(nanos));
+  return time;
+}
+
+std::int64_t FromTimestamp(const google::protobuf::Timestamp& time) {
+  return time.seconds() * kNanosPerSecond + time.nanos();
+}
+
+google::protobuf::Duration ToDuration(std::int64_t ns) {
+  google::protobuf::Duration duration;
+  duration.set_seconds(ns / kNanosPerSecond);
+  duration.set_nanos(static_cast<std::int32_t>(ns % kNanosPerSecond));
+  return duration;
+}
+
+std::int64_t FromDuration(const google::protobuf::Duration& duration) {
+  return duration.seconds() * kNanosPerSecond + duration.nanos();
+}
+
+void ToProto(const FileEntry& file, v1::FileRecord& record) {
+  SetPath(file.path, record);
+  record.set_type(ToProto(file.stat.type));
+  record.set_size(file.stat.size);
+  record.set_allocated_bytes(file.stat.allocated_bytes);
+  *record.mutable_modify_time() = ToTimestamp(file.stat.modify_time_ns);
+  *record.mutable_change_time() = ToTimestamp(file.stat.change_time_ns);
+  record.set_device(file.stat.device);
+  record.set_inode(file.stat.inode);
+  record.set_link_count(file.stat.link_count);
+  record.set_mode(file.stat.mode);
+  record.set_uid(file.stat.uid);
+  record.set_gid(file.stat.gid);
+  if (file.digest) record.set_digest(DigestText(*file.digest));
+}
+
+void ToProto(const ItemError& error, v1::ItemError& message) {
+  SetPath(error.path, message);
+  message.set_operation(error.operation);
+  const auto [code, reason] = TermsOf(error.reason);
+  std::map<std::string, std::string> metadata;
+  if (error.error_number != 0) metadata["errno"] = absl::StrCat(error.error_number);
+  *message.mutable_status() = ToRpcStatus(MakeError(code, reason, error.message, metadata));
+}
+
+void ToProto(const SkippedItem& skipped, v1::SkippedItem& message) {
+  SetPath(skipped.path, message);
+  message.set_reason(ToProto(skipped.reason));
+}
+
+void ToProto(const Plan& plan, const PlanNames& names, v1::ReconciliationPlan& message) {
+  message.set_name(absl::StrCat("plans/", names.job_id, ".", plan.number));
+  message.set_digest(DigestText(plan.digest));
+  message.set_size(plan.size);
+  for (const PlanCopy& copy : plan.copies) {
+    v1::Copy& target = *message.add_copies();
+    ToProto(copy.file, *target.mutable_file());
+    target.set_scan(names.scans.at(copy.scan_index));
+    target.set_host(names.host);
+    if (copy.shares_storage_with) {
+      target.set_shares_storage_with(PrintablePath(*copy.shares_storage_with));
+    }
+    target.set_protected_(copy.is_protected);
+  }
+  ToProto(plan.source_of_truth, *message.mutable_source_of_truth());
+  message.set_reason(plan.reason);
+  message.mutable_deciding_rule()->set_criterion(ToProto(plan.deciding_criterion));
+  message.mutable_deciding_rule()->set_pattern(plan.deciding_pattern);
+  message.set_action(ToProto(plan.action));
+  message.set_recoverable_bytes(plan.recoverable_bytes);
+  message.set_part(plan.part);
+  message.set_last_part(plan.last_part);
+  message.set_total_copies(plan.total_copies);
+  message.set_total_recoverable_bytes(plan.total_recoverable_bytes);
+}
+
+std::optional<DigestAlgorithm> FromProto(v1::DigestAlgorithm algorithm) {
+  switch (algorithm) {
+    case v1::DIGEST_ALGORITHM_UNSPECIFIED:
+    case v1::DIGEST_ALGORITHM_SHA256:
+      return DigestAlgorithm::kSha256;
+    case v1::DIGEST_ALGORITHM_BLAKE2B_256:
+      return DigestAlgorithm::kBlake2b256;
+    case v1::DIGEST_ALGORITHM_XXH3_128:
+      return DigestAlgorithm::kXxh3_128;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<FileType> FromProto(v1::FileType type) {
+  switch (type) {
+    case v1::FILE_TYPE_REGULAR:
+      return FileType::kRegular;
+    case v1::FILE_TYPE_DIRECTORY:
+      return FileType::kDirectory;
+    case v1::FILE_TYPE_SYMLINK:
+      return FileType::kSymlink;
+    case v1::FILE_TYPE_FIFO:
+      return FileType::kFifo;
+    case v1::FILE_TYPE_SOCKET:
+      return FileType::kSocket;
+    case v1::FILE_TYPE_CHARACTER_DEVICE:
+      return FileType::kCharacterDevice;
+    case v1::FILE_TYPE_BLOCK_DEVICE:
+      return FileType::kBlockDevice;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Action> FromProto(v1::Action action) {
+  switch (action) {
+    case v1::ACTION_UNSPECIFIED:
+    case v1::ACTION_HARDLINK:
+      return Action::kHardlink;
+    case v1::ACTION_REFLINK:
+      return Action::kReflink;
+    case v1::ACTION_SYMLINK:
+      return Action::kSymlink;
+    case v1::ACTION_REMOVE:
+      return Action::kRemove;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<KeepRule::Criterion> FromProto(v1::KeepRule::Criterion criterion) {
+  switch (criterion) {
+    case v1::KeepRule::CRITERION_ROOT_ORDER:
+      return KeepRule::Criterion::kRootOrder;
+    case v1::KeepRule::CRITERION_PATH_GLOB:
+      return KeepRule::Criterion::kPathGlob;
+    case v1::KeepRule::CRITERION_OLDEST:
+      return KeepRule::Criterion::kOldest;
+    case v1::KeepRule::CRITERION_NEWEST:
+      return KeepRule::Criterion::kNewest;
+    case v1::KeepRule::CRITERION_SHORTEST_PATH:
+      return KeepRule::Criterion::kShortestPath;
+    case v1::KeepRule::CRITERION_DEEPEST_PATH:
+      return KeepRule::Criterion::kDeepestPath;
+    case v1::KeepRule::CRITERION_MOST_LINKS:
+      return KeepRule::Criterion::kMostLinks;
+    case v1::KeepRule::CRITERION_LOWEST_INODE:
+      return KeepRule::Criterion::kLowestInode;
+    case v1::KeepRule::CRITERION_PATH_ORDER:
+      return KeepRule::Criterion::kPathOrder;
+    default:
+      return std::nullopt;
+  }
+}
+
+namespace {
+
+// Field numbers of the oneof JobEvent.event, which are what EventPayload::kind holds.
+template <typename Message>
+EventRecord PayloadRecord(int field_number, const Message& message, std::uint64_t sequence,
+                          std::int64_t time_ns) {
+  return {.sequence = sequence,
+          .time_ns = time_ns,
+          .event = EventPayload{.kind = static_cast<std::uint32_t>(field_number),
+                                .payload = message.SerializeAsString()}};
+}
+
+}  // namespace
+
+EventRecord ToEventRecord(JobItem item, const PlanNames& names, std::uint64_t sequence,
+                          std::int64_t time_ns) {
+  if (auto* file = std::get_if<FileEntry>(&item)) {
+    return {.sequence = sequence, .time_ns = time_ns, .event = std::move(*file)};
+  }
+  if (const auto* plan = std::get_if<Plan>(&item)) {
+    v1::ReconciliationPlan message;
+    ToProto(*plan, names, message);
+    return PayloadRecord(v1::JobEvent::kPlan, message, sequence, time_ns);
+  }
+  if (const auto* error = std::get_if<ItemError>(&item)) {
+    v1::ItemError message;
+    ToProto(*error, message);
+    return PayloadRecord(v1::JobEvent::kError, message, sequence, time_ns);
+  }
+  v1::SkippedItem message;
+  ToProto(std::get<SkippedItem>(item), message);
+  return PayloadRecord(v1::JobEvent::kSkipped, message, sequence, time_ns);
+}
+
+EventRecord ToEventRecord(const v1::StateChange& change, std::uint64_t sequence,
+                          std::int64_t time_ns) {
+  return PayloadRecord(v1::JobEvent::kStateChange, change, sequence, time_ns);
+}
+
+absl::Status ToJobEvent(const EventRecord& record, v1::JobEvent& event) {
+  event.set_sequence(record.sequence);
+  *event.mutable_event_time() = ToTimestamp(record.time_ns);
+  if (const auto* file = std::get_if<FileEntry>(&record.event)) {
+    ToProto(*file, *event.mutable_file());
+    return absl::OkStatus();
+  }
+  const auto& payload = std::get<EventPayload>(record.event);
+  const auto parsed = [&](google::protobuf::Message* message) {
+    return message->ParseFromString(payload.payload);
+  };
+  bool ok = false;
+  switch (payload.kind) {
+    case v1::JobEvent::kPlan:
+      ok = parsed(event.mutable_plan());
+      break;
+    case v1::JobEvent::kSkipped:
+      ok = parsed(event.mutable_skipped());
+      break;
+    case v1::JobEvent::kError:
+      ok = parsed(event.mutable_error());
+      break;
+    case v1::JobEvent::kStateChange:
+      ok = parsed(event.mutable_state_change());
+      break;
+    default:
+      break;
+  }
+  if (ok) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kDataLoss, "EVENT_DAMAGED",
+                   absl::StrCat("event ", record.sequence, " cannot be read"));
+}
+
+std::size_t ApproximateSize(const EventRecord& record) {
+  constexpr std::size_t kFixedFields = 200;  // All of a FileRecord but its path, digest included.
+  if (const auto* file = std::get_if<FileEntry>(&record.event)) {
+    return kFixedFields + file->path.size();
+  }
+  return std::get<EventPayload>(record.event).payload.size();
+}
+
+}  // namespace sluice

@@ -1,0 +1,64 @@
+#ifndef SLUICE_SERVER_JOBS_CONVERT_H_
+#define SLUICE_SERVER_JOBS_CONVERT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "google/protobuf/duration.pb.h"
+#include "google/protobuf/timestamp.pb.h"
+
+#include "pipeline/fs/file.h"
+#include "pipeline/stages/reconcile.h"
+#include "server/catalog/catalog.h"
+#include "sluice/v1/event.pb.h"
+#include "sluice/v1/file.pb.h"
+#include "sluice/v1/plan.pb.h"
+
+// Between the values of the pipelines, the rows of the catalog and the messages of the contract.
+namespace sluice {
+
+// What a job's pipeline yields; each becomes one event.
+using JobItem = std::variant<FileEntry, ItemError, SkippedItem, Plan>;
+
+// What a plan's message needs to know of the job it belongs to.
+struct PlanNames {
+  std::string job_id;
+  std::vector<std::string> scans;  // "scans/{id}", by PlanCopy::scan_index.
+  std::string host;
+};
+
+google::protobuf::Timestamp ToTimestamp(std::int64_t unix_ns);
+std::int64_t FromTimestamp(const google::protobuf::Timestamp& time);
+google::protobuf::Duration ToDuration(std::int64_t ns);
+std::int64_t FromDuration(const google::protobuf::Duration& duration);
+
+void ToProto(const FileEntry& file, v1::FileRecord& record);
+void ToProto(const ItemError& error, v1::ItemError& message);
+void ToProto(const SkippedItem& skipped, v1::SkippedItem& message);
+void ToProto(const Plan& plan, const PlanNames& names, v1::ReconciliationPlan& message);
+
+// nullopt for a value that the contract does not know; UNSPECIFIED gives the default.
+std::optional<DigestAlgorithm> FromProto(v1::DigestAlgorithm algorithm);
+std::optional<FileType> FromProto(v1::FileType type);
+std::optional<Action> FromProto(v1::Action action);
+std::optional<KeepRule::Criterion> FromProto(v1::KeepRule::Criterion criterion);
+
+// Rows of the event log. EventPayload::kind is the number of the field in JobEvent.event.
+EventRecord ToEventRecord(JobItem item, const PlanNames& names, std::uint64_t sequence,
+                          std::int64_t time_ns);
+EventRecord ToEventRecord(const v1::StateChange& change, std::uint64_t sequence,
+                          std::int64_t time_ns);
+
+// The event as every reader gets it. DATA_LOSS for a payload that cannot be parsed.
+absl::Status ToJobEvent(const EventRecord& record, v1::JobEvent& event);
+
+// About the size of the event's message, in bytes.
+std::size_t ApproximateSize(const EventRecord& record);
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_JOBS_CONVERT_H_

@@ -1,0 +1,195 @@
+#include "server/jobs/event_stream.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "pipeline/async/signal.h"
+#include "pipeline/async/status_error.h"
+#include "pipeline/async/task.h"
+#include "server/jobs/convert.h"
+
+namespace sluice {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kMaxBatchDelay(10);
+constexpr milliseconds kMinHeartbeat(100);
+constexpr seconds kMaxHeartbeat(15);
+
+// True when two progress reports differ in more than the passing of time.
+bool SameProgress(const v1::Progress& a, const v1::Progress& b) {
+  return a.stage() == b.stage() && a.items_done() == b.items_done() &&
+         a.bytes_done() == b.bytes_done();
+}
+
+// One stream's place in the log, and what it sent last.
+class StreamState final {
+ public:
+  StreamState(std::shared_ptr<Job> job, std::uint64_t first_sequence, EventStreamOptions options,
+              EventStreamDeps deps)
+      : job_(std::move(job)),
+        next_(first_sequence),
+        options_(options),
+        deps_(std::move(deps)),
+        subscription_(job_->shared_log(), first_sequence),
+        last_message_(deps_.clock.Now()) {}
+
+  v1::EventBatch First() {
+    v1::EventBatch batch;
+    *batch.mutable_job() = job_->Snapshot();
+    batch.set_next_sequence(next_);
+    return batch;
+  }
+
+  // The next message: events, a heartbeat, or the end.
+  Task<v1::EventBatch> Next() {
+    subscription_.MoveTo(next_);
+    const Clock::TimePoint fill_until = last_message_ + options_.max_batch_delay;
+    const Clock::TimePoint heartbeat_at = last_message_ + options_.idle_heartbeat;
+    Clock::TimePoint progress_at = last_message_ + options_.heartbeat;
+    while (true) {
+      const std::uint64_t seen = job_->log().changed().count();
+      if (deps_.draining.stop_requested()) co_return Ended(v1::StreamEnd::REASON_DRAINING);
+      const bool closed = job_->log().closed();
+      const std::uint64_t ready =
+          job_->log().last_sequence() + 1 - std::min(next_, job_->log().last_sequence() + 1);
+      const Clock::TimePoint now = deps_.clock.Now();
+      if (ready > 0 && (ready >= options_.max_batch_events || now >= fill_until || closed ||
+                        job_->state() == v1::JOB_STATE_WAITING)) {
+        co_return Events();
+      }
+      if (ready == 0 && closed) co_return Ended(v1::StreamEnd::REASON_JOB_ENDED);
+      if (ready == 0 && now >= progress_at) {
+        if (now >= heartbeat_at || ProgressChanged()) co_return Message();
+        progress_at = now + options_.heartbeat;
+      }
+      const Clock::TimePoint wake_at = ready > 0 ? fill_until : std::min(progress_at, heartbeat_at);
+      co_await WaitForChange(seen, wake_at);
+    }
+  }
+
+ private:
+  Task<> WaitForChange(std::uint64_t seen, Clock::TimePoint deadline) {
+    const WaitLimits limits{.stop = deps_.stop, .clock = &deps_.clock, .deadline = deadline};
+    if (co_await job_->log().changed().Wait(deps_.executor, seen, limits) == Wake::kStopped) {
+      throw Cancelled();
+    }
+  }
+
+  bool ProgressChanged() const { return !SameProgress(job_->CurrentProgress(), last_progress_); }
+
+  // A message with what every message holds.
+  v1::EventBatch Message() {
+    v1::EventBatch batch;
+    batch.set_next_sequence(next_);
+    const Clock::TimePoint now = deps_.clock.Now();
+    if (now - last_progress_time_ >= options_.heartbeat && !job_->log().closed()) {
+      v1::Progress progress = job_->CurrentProgress();
+      last_progress_time_ = now;
+      if (!SameProgress(progress, last_progress_)) *batch.mutable_progress() = progress;
+      last_progress_ = std::move(progress);
+    }
+    last_message_ = now;
+    return batch;
+  }
+
+  v1::EventBatch Events() {
+    v1::EventBatch batch = Message();
+    std::size_t bytes = 0;
+    std::size_t count = 0;
+    while (count < options_.max_batch_events && bytes < EventStreamOptions::kBatchBytes) {
+      const EventLog::Slice slice = ValueOrThrow(job_->log().Read(next_));
+      if (slice.events.empty()) break;
+      for (const EventRecord& record : slice.events) {
+        if (count >= options_.max_batch_events || bytes >= EventStreamOptions::kBatchBytes) break;
+        // A large event begins a message of its own, so that none grows far beyond the bound.
+        const std::size_t size = ApproximateSize(record);
+        if (count > 0 && bytes + size > 2 * EventStreamOptions::kBatchBytes) {
+          batch.set_next_sequence(next_);
+          return batch;
+        }
+        ThrowIfError(ToJobEvent(record, *batch.add_events()));
+        bytes += size;
+        ++count;
+        ++next_;
+      }
+    }
+    batch.set_next_sequence(next_);
+    return batch;
+  }
+
+  v1::EventBatch Ended(v1::StreamEnd::Reason reason) {
+    v1::EventBatch batch = Message();
+    v1::StreamEnd& end = *batch.mutable_end();
+    end.set_reason(reason);
+    end.set_state(job_->state());
+    if (reason == v1::StreamEnd::REASON_JOB_ENDED) *end.mutable_summary() = job_->Summary();
+    return batch;
+  }
+
+  const std::shared_ptr<Job> job_;
+  std::uint64_t next_;
+  const EventStreamOptions options_;
+  const EventStreamDeps deps_;
+  EventLog::Subscription subscription_;
+  Clock::TimePoint last_message_;
+  Clock::TimePoint last_progress_time_;
+  v1::Progress last_progress_;
+};
+
+// Wakes a stream when the server drains: its wait knows only one stop token, the call's.
+struct WakeOnDrain {
+  std::shared_ptr<Job> job;
+  void operator()() const { job->log().changed().Notify(); }
+};
+
+}  // namespace
+
+EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& proto,
+                                          FieldViolations& violations) {
+  EventStreamOptions options;
+  if (proto.max_batch_events() > EventStreamOptions::kMaxBatchEvents) {
+    violations.Add("options.max_batch_events",
+                   absl::StrCat("must be at most ", EventStreamOptions::kMaxBatchEvents));
+  } else if (proto.max_batch_events() != 0) {
+    options.max_batch_events = proto.max_batch_events();
+  }
+  if (proto.has_max_batch_delay()) {
+    options.max_batch_delay = Clock::Duration(FromDuration(proto.max_batch_delay()));
+    if (options.max_batch_delay < Clock::Duration(0) || options.max_batch_delay > kMaxBatchDelay) {
+      violations.Add("options.max_batch_delay", "must be 0 to 10 seconds");
+    }
+  }
+  if (proto.has_heartbeat_interval()) {
+    options.heartbeat = Clock::Duration(FromDuration(proto.heartbeat_interval()));
+    options.idle_heartbeat = options.heartbeat;
+    if (options.heartbeat < kMinHeartbeat || options.heartbeat > kMaxHeartbeat) {
+      violations.Add("options.heartbeat_interval", "must be 100 ms to 15 s");
+    }
+  }
+  return options;
+}
+
+AsyncGenerator<v1::EventBatch> EventStream(std::shared_ptr<Job> job, std::uint64_t first_sequence,
+                                           EventStreamOptions options, EventStreamDeps deps) {
+  const std::stop_callback wake_on_drain(deps.draining, WakeOnDrain{job});
+  StreamState stream(std::move(job), first_sequence, options, std::move(deps));
+  co_yield stream.First();
+  while (true) {
+    v1::EventBatch batch = co_await stream.Next();
+    const bool ended = batch.has_end();
+    const bool draining = ended && batch.end().reason() == v1::StreamEnd::REASON_DRAINING;
+    co_yield std::move(batch);
+    if (draining) throw StatusError(DrainingError());
+    if (ended) co_return;
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,61 @@
+#ifndef SLUICE_SERVER_JOBS_EVENT_STREAM_H_
+#define SLUICE_SERVER_JOBS_EVENT_STREAM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+
+#include "absl/status/statusor.h"
+
+#include "pipeline/async/async_generator.h"
+#include "pipeline/async/clock.h"
+#include "pipeline/async/executor.h"
+#include "server/jobs/errors.h"
+#include "server/jobs/job.h"
+#include "sluice/v1/event.pb.h"
+
+namespace sluice {
+
+// v1::StreamOptions with the defaults filled in.
+struct EventStreamOptions {
+  static constexpr std::size_t kDefaultBatchEvents = 256;
+  static constexpr std::size_t kMaxBatchEvents = 4096;
+  // A message is cut after the event that takes it beyond this.
+  static constexpr std::size_t kBatchBytes = 64 * 1024;
+
+  std::size_t max_batch_events = kDefaultBatchEvents;
+  Clock::Duration max_batch_delay = std::chrono::milliseconds(50);
+  // While nothing changes; unset by the client.
+  Clock::Duration idle_heartbeat = std::chrono::seconds(15);
+  Clock::Duration heartbeat = std::chrono::seconds(1);
+};
+
+// Adds violations for values out of range.
+EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& options,
+                                          FieldViolations& violations);
+
+// A job as a stream of messages, from the event `first_sequence` on
+// ==================================================================
+//
+// The first message names the job and comes at once. Then events, as many as are ready: a message
+// that is not full waits for others at most until max_batch_delay after the one before it. Without
+// events, heartbeats. The last message carries `end`.
+//
+// Asking for the next message says that the last one has passed the client's flow control: that is
+// what moves the job's window.
+//
+// Bound: one message. Errors: what the catalog says; DrainingError after the message with
+// REASON_DRAINING. Cancellation: `stop` (the call's).
+struct EventStreamDeps {
+  Executor& executor;
+  Clock& clock;
+  std::stop_token stop;      // The call has gone away.
+  std::stop_token draining;  // The server is being shut down.
+};
+AsyncGenerator<v1::EventBatch> EventStream(std::shared_ptr<Job> job, std::uint64_t first_sequence,
+                                           EventStreamOptions options, EventStreamDeps deps);
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_JOBS_EVENT_STREAM_H_

@@ -1,0 +1,245 @@
+#include "server/jobs/scan_job.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "pipeline/fs/path_text.h"
+#include "pipeline/stages/digest.h"
+#include "pipeline/stages/enumerate.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kMaxRoots = 1000;
+// About 20 ms of a warm walk: large enough that a commit is a small part of it.
+constexpr std::size_t kEventsPerTransaction = 256;
+
+std::string_view StageOf(const v1::JobSpec& spec) {
+  const v1::DigestPolicy policy = spec.scan().digest_policy();
+  return policy == v1::DIGEST_POLICY_ALL || policy == v1::DIGEST_POLICY_CANDIDATES ? "digest"
+                                                                                   : "enumerate";
+}
+
+// Calls fn(bytes, field) for each root of the spec.
+template <typename Fn>
+void ForEachRoot(const v1::ScanSpec& spec, Fn fn) {
+  for (int i = 0; i < spec.roots_size(); ++i) {
+    fn(spec.roots(i), absl::StrCat("spec.scan.roots[", i, "]"));
+  }
+  for (int i = 0; i < spec.raw_roots_size(); ++i) {
+    fn(spec.raw_roots(i), absl::StrCat("spec.scan.raw_roots[", i, "]"));
+  }
+}
+
+void CheckRoots(const v1::ScanSpec& spec, FieldViolations& violations) {
+  const int count = spec.roots_size() + spec.raw_roots_size();
+  if (count == 0) violations.Add("spec.scan.roots", "at least one absolute path is needed");
+  if (count > kMaxRoots) {
+    violations.Add("spec.scan.roots", absl::StrCat("at most ", kMaxRoots, " roots are taken"));
+    return;
+  }
+  std::vector<std::string> seen;
+  ForEachRoot(spec, [&](const std::string& root, std::string field) {
+    const std::optional<std::string> path = NormalizePath(root);
+    if (!path) {
+      violations.Add(std::move(field), "must be an absolute path without a zero byte");
+      return;
+    }
+    for (const std::string& other : seen) {
+      if (!IsWithin(*path, other) && !IsWithin(other, *path)) continue;
+      violations.Add(std::move(field), absl::StrCat("overlaps with the root ", PrintablePath(other),
+                                                    "; no root may be or lie beneath another"));
+      return;
+    }
+    seen.push_back(*path);
+  });
+}
+
+void CheckTime(const google::protobuf::Timestamp& time, std::string field,
+               FieldViolations& violations) {
+  // The range of a Timestamp is larger than that of 64 bits of ns.
+  constexpr std::int64_t kMaxSeconds = 9'223'372'036;
+  constexpr std::int32_t kNanosPerSecond = 1'000'000'000;
+  if (time.seconds() < -kMaxSeconds || time.seconds() >= kMaxSeconds || time.nanos() < 0 ||
+      time.nanos() >= kNanosPerSecond) {
+    violations.Add(std::move(field), "must lie between the years 1678 and 2262");
+  }
+}
+
+void CheckFields(const v1::JobSpec& job_spec, FieldViolations& violations) {
+  const v1::ScanSpec& spec = job_spec.scan();
+  CheckRoots(spec, violations);
+  CheckGlobs(spec.include(), "spec.scan.include", violations);
+  CheckGlobs(spec.exclude(), "spec.scan.exclude", violations);
+  if (spec.has_min_size() && spec.has_max_size() && spec.min_size() > spec.max_size()) {
+    violations.Add("spec.scan.min_size", "must not be greater than max_size");
+  }
+  CheckTime(spec.modified_after(), "spec.scan.modified_after", violations);
+  CheckTime(spec.modified_before(), "spec.scan.modified_before", violations);
+  if (spec.has_modified_after() && spec.has_modified_before() &&
+      FromTimestamp(spec.modified_after()) >= FromTimestamp(spec.modified_before())) {
+    violations.Add("spec.scan.modified_after", "must be before modified_before");
+  }
+  if (spec.has_max_depth() && spec.max_depth() == 0) {
+    violations.Add("spec.scan.max_depth", "must be at least 1");
+  }
+  for (int i = 0; i < spec.types_size(); ++i) {
+    if (!FromProto(spec.types(i))) {
+      violations.Add(absl::StrCat("spec.scan.types[", i, "]"), "must be a known FileType");
+    }
+  }
+  if (!v1::DigestPolicy_IsValid(spec.digest_policy())) {
+    violations.Add("spec.scan.digest_policy", "must be a known DigestPolicy");
+  }
+  if (!FromProto(spec.digest_algorithm())) {
+    violations.Add("spec.scan.digest_algorithm", "must be a known DigestAlgorithm");
+  }
+  CheckReadThreads(spec.read_threads(), "spec.scan.read_threads", violations);
+}
+
+absl::Status CheckRoot(const std::string& path, const std::string& field,
+                       const JobEnvironment& environment) {
+  const std::string shown = PrintablePath(path);
+  // Before anything is looked up: a refusal says nothing about what exists.
+  if (!environment.roots.Allows(path)) {
+    return MakeError(absl::StatusCode::kPermissionDenied, "ROOT_NOT_ALLOWED",
+                     absl::StrCat(field, ": ", shown, " is not within the allowed roots"));
+  }
+  const auto opened = environment.roots.OpenPath(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+  switch (opened.error_number) {
+    case 0:
+      return absl::OkStatus();
+    case ENOENT:
+      return NotFoundError("root", shown);
+    case ENOTDIR:
+    case ELOOP:
+      return PreconditionError(
+          "ROOT_NOT_A_DIRECTORY", shown,
+          absl::StrCat(field, ": ", shown,
+                       " is not a directory, or leads through a symbolic link"));
+    case EXDEV:
+      return MakeError(absl::StatusCode::kPermissionDenied, "ROOT_NOT_ALLOWED",
+                       absl::StrCat(field, ": ", shown, " is not within the allowed roots"));
+    default:
+      return PreconditionError("ROOT_NOT_READABLE", shown,
+                               absl::StrCat(field, ": ", shown, ": ",
+                                            std::generic_category().message(opened.error_number)));
+  }
+}
+
+absl::Status CheckWorld(const v1::JobSpec& job_spec, const JobEnvironment& environment) {
+  absl::Status status;
+  ForEachRoot(job_spec.scan(), [&](const std::string& root, const std::string& field) {
+    if (status.ok()) status = CheckRoot(*NormalizePath(root), field, environment);
+  });
+  return status;
+}
+
+EnumerateOptions OptionsOf(const v1::ScanSpec& spec) {
+  EnumerateOptions options;
+  options.roots = ScanRoots(spec);
+  options.include = CompileGlobs(spec.include());
+  options.exclude = CompileGlobs(spec.exclude());
+  if (spec.has_min_size()) options.min_size = spec.min_size();
+  if (spec.has_max_size()) options.max_size = spec.max_size();
+  if (spec.has_modified_after()) options.modified_after_ns = FromTimestamp(spec.modified_after());
+  if (spec.has_modified_before()) {
+    options.modified_before_ns = FromTimestamp(spec.modified_before());
+  }
+  options.skip_hidden = spec.skip_hidden();
+  options.one_file_system = spec.one_file_system();
+  if (spec.has_max_depth()) options.max_depth = spec.max_depth();
+  for (const int type : spec.types()) {
+    options.types.push_back(*FromProto(static_cast<v1::FileType>(type)));
+  }
+  options.report_skipped = spec.report_skipped();
+  return options;
+}
+
+AsyncGenerator<ScanItem> Digested(AsyncGenerator<ScanItem> items, const v1::ScanSpec& spec,
+                                  const JobRun& run, const JobEnvironment& environment) {
+  const DigestDeps deps = {environment.digester, run.scope, run.counters};
+  const DigestAlgorithm algorithm = *FromProto(spec.digest_algorithm());
+  const std::size_t threads = ReadThreads(spec.read_threads());
+  switch (spec.digest_policy()) {
+    case v1::DIGEST_POLICY_ALL:
+      return DigestAll(std::move(items), algorithm, threads, deps);
+    case v1::DIGEST_POLICY_CANDIDATES:
+      return DigestCandidates(std::move(items), algorithm, threads, environment.spool_directory,
+                              deps);
+    default:
+      return items;
+  }
+}
+
+AsyncGenerator<JobItem> ToJobItems(AsyncGenerator<ScanItem> source) {
+  while (auto item = co_await source.Next()) {
+    co_yield std::visit([](auto&& value) { return JobItem(std::move(value)); }, *std::move(item));
+  }
+}
+
+AsyncGenerator<JobItem> Start(const JobRun& run, const JobEnvironment& environment) {
+  const v1::ScanSpec& spec = run.spec.scan();
+  auto items =
+      Enumerate(OptionsOf(spec), {.roots = environment.roots,
+                                  .counters = run.counters,
+                                  .stop = run.scope.stop_token(),
+                                  .protected_directories = environment.protected_directories});
+  return ToJobItems(Digested(std::move(items), spec, run, environment));
+}
+
+v1::Scan::State StateOf(v1::JobState state) {
+  switch (state) {
+    case v1::JOB_STATE_SUCCEEDED:
+      return v1::Scan::STATE_COMPLETE;
+    case v1::JOB_STATE_FAILED:
+    case v1::JOB_STATE_CANCELLED:
+      return v1::Scan::STATE_INCOMPLETE;
+    default:
+      return v1::Scan::STATE_RUNNING;
+  }
+}
+
+}  // namespace
+
+JobKind ScanJobKind() {
+  return {.name = "scan",
+          .spec_case = v1::JobSpec::kScan,
+          .events_per_transaction = kEventsPerTransaction,
+          .stage = StageOf,
+          .check_fields = CheckFields,
+          .check_world = CheckWorld,
+          .start = Start};
+}
+
+std::vector<std::string> ScanRoots(const v1::ScanSpec& spec) {
+  std::vector<std::string> roots;
+  ForEachRoot(spec, [&](const std::string& root, const std::string&) {
+    roots.push_back(*NormalizePath(root));
+  });
+  return roots;
+}
+
+v1::Scan ScanOfJob(const v1::Job& job, const std::string& host) {
+  v1::Scan scan;
+  scan.set_name(job.scan());
+  scan.set_job(job.name());
+  *scan.mutable_spec() = job.spec().scan();
+  scan.set_state(StateOf(job.state()));
+  *scan.mutable_create_time() = job.create_time();
+  if (job.has_end_time()) *scan.mutable_end_time() = job.end_time();
+  scan.set_file_count(job.counters().items());
+  scan.set_total_bytes(job.counters().total_bytes());
+  scan.set_error_count(job.counters().errors());
+  scan.set_host(host);
+  return scan;
+}
+
+}  // namespace sluice

@@ -1,0 +1,217 @@
+#include "server/rpc/catalog_service.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+#include "pipeline/async/async_generator.h"
+#include "pipeline/async/status_error.h"
+#include "pipeline/fs/glob.h"
+#include "server/jobs/convert.h"
+#include "server/jobs/errors.h"
+#include "server/jobs/job_id.h"
+#include "server/rpc/stream_reactor.h"
+#include "server/rpc/unary_call.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::uint32_t kDefaultBatch = 256;
+constexpr std::uint32_t kMaxBatch = 4096;
+// A message is sent when it has grown to this, full or not.
+constexpr std::size_t kBatchBytes = 64 * 1024;
+// Rows read from the catalog at a time.
+constexpr std::size_t kPageRows = 512;
+
+struct StreamCall {
+  JobManager& manager;
+  CallRuntime& runtime;
+  std::stop_token stop;
+
+  Catalog& catalog() const { return manager.environment().catalog; }
+};
+
+std::uint32_t BatchSize(std::uint32_t requested, const char* field, FieldViolations& violations) {
+  if (requested > kMaxBatch) violations.Add(field, absl::StrCat("must be at most ", kMaxBatch));
+  return requested == 0 ? kDefaultBatch : requested;
+}
+
+std::optional<Digest> WantedDigest(const std::string& text, FieldViolations& violations) {
+  if (text.empty()) return std::nullopt;
+  std::optional<Digest> digest = ParseDigest(text);
+  if (!digest) {
+    violations.Add("digest", "must be sha256:, blake2b-256: or xxh3-128: and all hex digits");
+  }
+  return digest;
+}
+
+// What a StreamFiles request asks for, checked.
+struct FileRequest {
+  std::string job_id;
+  FileQuery query;
+  GlobSet glob;
+  std::uint32_t batch = kDefaultBatch;
+};
+
+FileRequest Checked(const v1::StreamFilesRequest& request, JobManager& manager) {
+  FileRequest result;
+  FieldViolations violations;
+  if (request.scan().empty()) violations.Add("scan", "is required, as \"scans/{id}\"");
+  result.batch = BatchSize(request.max_batch_files(), "max_batch_files", violations);
+  result.query.digest = WantedDigest(request.digest(), violations);
+  result.query.path_prefix = request.path_prefix();
+  if (request.has_min_size()) result.query.min_size = request.min_size();
+  if (request.has_max_size()) result.query.max_size = request.max_size();
+  if (request.has_min_size() && request.has_max_size() && request.min_size() > request.max_size()) {
+    violations.Add("min_size", "must not be greater than max_size");
+  }
+  if (!request.path_glob().empty()) {
+    absl::StatusOr<GlobSet> glob = GlobSet::Compile({request.path_glob()});
+    if (glob.ok()) {
+      result.glob = *std::move(glob);
+    } else {
+      violations.Add("path_glob", std::string(glob.status().message()));
+    }
+  }
+  ThrowIfError(violations.ToStatus());
+  (void)ValueOrThrow(manager.GetScan(request.scan()));
+  result.job_id = *IdFromName(request.scan(), "scans");
+  return result;
+}
+
+AsyncGenerator<v1::StreamFilesResponse> Files(v1::StreamFilesRequest request, StreamCall call) {
+  const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
+  const FileRequest wanted = Checked(request, call.manager);
+  std::uint64_t next = std::max<std::uint64_t>(1, request.start_position());
+  v1::StreamFilesResponse response;
+  std::size_t bytes = 0;
+  while (true) {
+    ThrowIfStopRequested(call.stop);
+    const std::vector<EventRecord> page =
+        ValueOrThrow(call.catalog().ReadFiles(wanted.job_id, next, wanted.query, kPageRows));
+    if (page.empty()) break;
+    for (const EventRecord& record : page) {
+      next = record.sequence + 1;
+      const auto& file = std::get<FileEntry>(record.event);
+      if (!wanted.glob.empty() &&
+          !wanted.glob.Matches(file.path, file.stat.type == FileType::kDirectory
+                                              ? GlobSet::Kind::kDirectory
+                                              : GlobSet::Kind::kFile)) {
+        continue;
+      }
+      ToProto(file, *response.add_files());
+      bytes += ApproximateSize(record);
+      if (static_cast<std::uint32_t>(response.files_size()) < wanted.batch && bytes < kBatchBytes) {
+        continue;
+      }
+      response.set_next_position(next);
+      co_yield std::exchange(response, {});
+      bytes = 0;
+    }
+  }
+  response.set_next_position(next);
+  if (response.files_size() > 0) co_yield std::move(response);
+}
+
+struct PlanRequest {
+  std::string job_id;
+  std::string digest;
+  std::uint32_t batch = kDefaultBatch;
+};
+
+PlanRequest Checked(const v1::StreamPlansRequest& request, JobManager& manager) {
+  PlanRequest result;
+  FieldViolations violations;
+  if (request.job().empty()) violations.Add("job", "is required, as \"jobs/{id}\"");
+  result.batch = BatchSize(request.max_batch_plans(), "max_batch_plans", violations);
+  if (const auto digest = WantedDigest(request.digest(), violations)) {
+    result.digest = DigestText(*digest);
+  }
+  ThrowIfError(violations.ToStatus());
+  const std::shared_ptr<Job> job = ValueOrThrow(manager.Find(request.job()));
+  if (!job->spec().has_reconcile()) {
+    throw StatusError(PreconditionError("JOB_KIND", request.job(),
+                                        absl::StrCat(request.job(), " is no reconcile job")));
+  }
+  result.job_id = job->id();
+  return result;
+}
+
+AsyncGenerator<v1::StreamPlansResponse> Plans(v1::StreamPlansRequest request, StreamCall call) {
+  const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
+  const PlanRequest wanted = Checked(request, call.manager);
+  std::uint64_t next = std::max<std::uint64_t>(1, request.start_position());
+  v1::StreamPlansResponse response;
+  std::size_t bytes = 0;
+  while (true) {
+    ThrowIfStopRequested(call.stop);
+    const std::vector<EventRecord> page = ValueOrThrow(
+        call.catalog().ReadPayloads(wanted.job_id, next, v1::JobEvent::kPlan, kPageRows));
+    if (page.empty()) break;
+    for (const EventRecord& record : page) {
+      next = record.sequence + 1;
+      v1::JobEvent event;
+      ThrowIfError(ToJobEvent(record, event));
+      v1::ReconciliationPlan& plan = *event.mutable_plan();
+      if (plan.total_recoverable_bytes() < request.min_recoverable_bytes()) continue;
+      if (!wanted.digest.empty() && plan.digest() != wanted.digest) continue;
+      bytes += ApproximateSize(record);
+      response.add_plans()->Swap(&plan);
+      if (static_cast<std::uint32_t>(response.plans_size()) < wanted.batch && bytes < kBatchBytes) {
+        continue;
+      }
+      response.set_next_position(next);
+      co_yield std::exchange(response, {});
+      bytes = 0;
+    }
+  }
+  response.set_next_position(next);
+  if (response.plans_size() > 0) co_yield std::move(response);
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* CatalogService::GetScan(grpc::CallbackServerContext* context,
+                                                  const v1::GetScanRequest* request,
+                                                  v1::GetScanResponse* response) {
+  return Answer(runtime_, context, [this, request, response] {
+    absl::StatusOr<v1::Scan> scan = manager_.GetScan(request->name());
+    if (scan.ok()) response->mutable_scan()->Swap(&*scan);
+    return scan.status();
+  });
+}
+
+grpc::ServerUnaryReactor* CatalogService::ListScans(grpc::CallbackServerContext* context,
+                                                    const v1::ListScansRequest* request,
+                                                    v1::ListScansResponse* response) {
+  return Answer(runtime_, context, [this, request, response] {
+    auto page = manager_.ListScans(request->page_size(), request->page_token());
+    if (!page.ok()) return page.status();
+    for (v1::Scan& scan : page->scans) response->add_scans()->Swap(&scan);
+    response->set_next_page_token(page->next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<v1::StreamFilesResponse>* CatalogService::StreamFiles(
+    grpc::CallbackServerContext* /*context*/, const v1::StreamFilesRequest* request) {
+  auto* reactor = new StreamReactor<v1::StreamFilesResponse>(runtime_);
+  reactor->Start(Files(*request, {manager_, runtime_, reactor->stop_token()}));
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::StreamPlansResponse>* CatalogService::StreamPlans(
+    grpc::CallbackServerContext* /*context*/, const v1::StreamPlansRequest* request) {
+  auto* reactor = new StreamReactor<v1::StreamPlansResponse>(runtime_);
+  reactor->Start(Plans(*request, {manager_, runtime_, reactor->stop_token()}));
+  return reactor;
+}
+
+}  // namespace sluice
