@@ -31,8 +31,11 @@ google::rpc::ErrorInfo MakeErrorInfo(std::string_view reason,
 }  // namespace
 
 void AttachDetail(absl::Status& status, const google::protobuf::Message& detail) {
+  const std::string bytes = detail.SerializeAsString();
+  // By view: the constructor from std::string&& is in the distribution's library under a name that
+  // Clang mangles differently.
   status.SetPayload(absl::StrCat(std::string(kTypeUrlPrefix), detail.GetDescriptor()->full_name()),
-                    absl::Cord(detail.SerializeAsString()));
+                    absl::Cord(absl::string_view(bytes)));
 }
 
 absl::Status MakeError(absl::StatusCode code, std::string_view reason, std::string_view message,
