@@ -3,62 +3,19 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <variant>
 #include <vector>
-
-#include "absl/status/statusor.h"
 
 #include "pipeline/async/async_generator.h"
 #include "pipeline/async/job_scope.h"
 #include "pipeline/fs/content_digester.h"
-#include "pipeline/fs/file.h"
 #include "pipeline/fs/glob.h"
+#include "pipeline/stages/candidate_list.h"
 #include "pipeline/stages/counters.h"
+#include "pipeline/stages/keep_rules.h"
+#include "pipeline/stages/plan.h"
 
 namespace sluice {
-
-// One recorded name of a regular file that shares its size with another inode.
-struct CandidateFile {
-  FileEntry file;
-  std::uint32_t scan_index = 0;  // Into ReconcileOptions::scans.
-  // Files of the same class have the same size and may be compared with each other.
-  std::uint64_t size_class = 0;
-};
-
-// The candidates, ordered by size class (those that can give back most at first), device, inode,
-// path; addressed by position 0, 1, 2 ... A snapshot: it does not change. Thread-safe. Blocks.
-class CandidateList {
- public:
-  CandidateList() = default;
-  CandidateList(const CandidateList&) = delete;
-  CandidateList& operator=(const CandidateList&) = delete;
-  virtual ~CandidateList() = default;
-
-  // At most `limit` candidates from position `first` on; fewer only at the end.
-  virtual absl::StatusOr<std::vector<CandidateFile>> Read(std::uint64_t first,
-                                                          std::size_t limit) = 0;
-};
-
-enum class Action : std::uint8_t { kHardlink, kReflink, kSymlink, kRemove };
-
-struct KeepRule {
-  enum class Criterion : std::uint8_t {
-    kRootOrder,
-    kPathGlob,
-    kOldest,
-    kNewest,
-    kShortestPath,
-    kDeepestPath,
-    kMostLinks,
-    kLowestInode,
-    kPathOrder,
-  };
-  Criterion criterion = Criterion::kPathOrder;
-  GlobSet glob;         // kPathGlob only.
-  std::string pattern;  // Its text.
-};
 
 struct ReconcileOptions {
   struct Scan {
@@ -78,39 +35,6 @@ struct ReconcileOptions {
   std::size_t concurrency = 1;
 };
 
-struct PlanCopy {
-  FileEntry file;
-  std::uint32_t scan_index = 0;
-  std::optional<std::string> shares_storage_with;  // Path bytes of an earlier copy, same inode.
-  bool is_protected = false;
-};
-
-// A group of identical files, or a part of one: see sluice.v1.ReconciliationPlan, whose terms these
-// are.
-struct Plan {
-  std::uint64_t number = 0;  // 1, 2, 3 ... within the job, the same in every part.
-  Digest digest;
-  std::uint64_t size = 0;
-  std::vector<PlanCopy> copies;
-  FileEntry source_of_truth;
-  KeepRule::Criterion deciding_criterion = KeepRule::Criterion::kPathOrder;
-  std::string deciding_pattern;
-  std::string reason;
-  Action action = Action::kHardlink;
-  std::uint64_t recoverable_bytes = 0;
-  std::uint32_t part = 1;
-  bool last_part = true;
-  std::uint64_t total_copies = 0;
-  std::uint64_t total_recoverable_bytes = 0;
-};
-
-// Copies in one part of a plan.
-inline constexpr std::size_t kMaxCopiesPerPart = 256;
-// Bytes of paths in one part of a plan (one path may exceed it by itself).
-inline constexpr std::size_t kMaxPathBytesPerPart = 256 * 1024;
-
-using ReconcileItem = std::variant<Plan, ItemError>;
-
 struct ReconcileDeps {
   CandidateList& candidates;
   ContentDigester& digester;
@@ -118,6 +42,16 @@ struct ReconcileDeps {
   PipelineCounters& counters;
   std::string spool_directory;
 };
+
+// A size class of at most so many names is small: it is decided in one piece, by one thread, beside
+// others ...
+inline constexpr std::size_t kSmallClassNames = 32;
+// ... unless its files come to more than so many bytes and are more than so few.
+inline constexpr std::uint64_t kSmallClassBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kFewNames = 4;
+// Memory of one spool. At most five are in use at a time: one for each of the three stages of a
+// large class, one for the names of its group, one for the order kLargestFirst.
+inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
 
 // Finds the groups of identical files among the candidates, and yields one plan for each.
 //
@@ -129,7 +63,17 @@ struct ReconcileDeps {
 //
 // Order: size classes as the list has them, each group as soon as its class is decided
 // (kByPotential), or all by total_recoverable_bytes, largest first (kLargestFirst).
-// A file that vanished or changed since it was recorded is an ItemError and in no plan.
+//
+// Bound: small classes are put together in batches of about kSmallClassNames names or
+// kDigestChunkBytes; at most `concurrency` batches are read ahead of the consumer, and never one
+// class ahead of or beyond a class that is not small.
+//
+// Errors: a name that vanished or changed since it was recorded is an ItemError and in no plan; an
+// inode that cannot be read by one name is read by another one. Every name of a plan has been seen
+// to be of the version that was digested. StatusError: the list, or the spools' directory, failed.
+// Cancellation: Cancelled, also in the middle of a file.
+// Lifetime: `deps` outlive the scope's Join. Blocks on the disk between two items.
+// REQUIRES: options.concurrency >= 1.
 AsyncGenerator<ReconcileItem> Reconcile(ReconcileOptions options, ReconcileDeps deps);
 
 }  // namespace sluice

@@ -1,0 +1,53 @@
+#ifndef SLUICE_PIPELINE_STAGES_PLAN_H_
+#define SLUICE_PIPELINE_STAGES_PLAN_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "pipeline/fs/file.h"
+#include "pipeline/stages/keep_rules.h"
+
+namespace sluice {
+
+enum class Action : std::uint8_t { kHardlink, kReflink, kSymlink, kRemove };
+
+struct PlanCopy {
+  FileEntry file;
+  std::uint32_t scan_index = 0;
+  std::optional<std::string> shares_storage_with;  // Path bytes of an earlier copy, same inode.
+  bool is_protected = false;
+};
+
+// A group of identical files, or a part of one: see sluice.v1.ReconciliationPlan, whose terms these
+// are.
+struct Plan {
+  std::uint64_t number = 0;  // 1, 2, 3 ... within the job, the same in every part.
+  Digest digest;
+  std::uint64_t size = 0;
+  std::vector<PlanCopy> copies;
+  FileEntry source_of_truth;
+  KeepRule::Criterion deciding_criterion = KeepRule::Criterion::kPathOrder;
+  std::string deciding_pattern;
+  std::string reason;
+  Action action = Action::kHardlink;
+  std::uint64_t recoverable_bytes = 0;
+  std::uint32_t part = 1;
+  bool last_part = true;
+  std::uint64_t total_copies = 0;
+  std::uint64_t total_recoverable_bytes = 0;
+};
+
+// Copies in one part of a plan.
+inline constexpr std::size_t kMaxCopiesPerPart = 256;
+// Bytes of paths in one part of a plan (one path may exceed it by itself).
+inline constexpr std::size_t kMaxPathBytesPerPart = 256 * 1024;
+
+using ReconcileItem = std::variant<Plan, ItemError>;
+
+}  // namespace sluice
+
+#endif  // SLUICE_PIPELINE_STAGES_PLAN_H_

@@ -1,0 +1,86 @@
+#include "pipeline/stages/size_class.h"
+
+#include <array>
+#include <cassert>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "pipeline/async/status_error.h"
+#include "pipeline/fs/content_digester.h"
+#include "pipeline/stages/candidate_list.h"
+#include "pipeline/stages/candidate_pages.h"
+#include "pipeline/stages/reconcile_context.h"
+
+namespace sluice {
+
+namespace {
+
+// Few enough for one thread to decide: in number, and in bytes unless they are very few.
+bool IsSmall(std::uint64_t names, std::uint64_t size) {
+  return names <= kFewNames || (names <= kSmallClassNames && names * size <= kSmallClassBytes);
+}
+
+}  // namespace
+
+std::span<const ContentPart> SizeClass::stages() const {
+  static constexpr std::array kAll = {ContentPart::kPrefix, ContentPart::kSuffix,
+                                      ContentPart::kWhole};
+  static constexpr std::array kPrefixFirst = {ContentPart::kPrefix, ContentPart::kWhole};
+  static constexpr std::array kAtOnce = {ContentPart::kWhole};
+  if (all_recorded || size <= kContentEndBytes) return kAtOnce;
+  if (size <= 2 * kContentEndBytes) return kPrefixFirst;
+  return kAll;
+}
+
+bool HasRecordedDigest(const FileEntry& file, const ReconcileOptions& options) {
+  return file.digest && file.digest->algorithm == options.digest_algorithm;
+}
+
+SizeClassReader::SizeClassReader(ReconcileContextPtr context)
+    : context_(std::move(context)), pages_(context_->deps.candidates) {}
+
+const SizeClass* SizeClassReader::Peek() {
+  while (!next_ && pages_.At(position_) != nullptr) {
+    SizeClass read;
+    if (ReadClass(read)) next_ = std::move(read);
+  }
+  return next_ ? &*next_ : nullptr;
+}
+
+SizeClass SizeClassReader::Take() {
+  assert(next_);
+  return *std::exchange(next_, std::nullopt);
+}
+
+bool SizeClassReader::ReadClass(SizeClass& result) {
+  CandidateFile* name = pages_.At(position_);
+  const std::uint64_t id = name->size_class;
+  result.first = result.end = position_;
+  result.size = name->file.stat.size;
+  CopyTally tally;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  for (; name != nullptr && name->size_class == id; name = pages_.At(++position_)) {
+    if (position_ % CandidatePages::kPageItems == 0) {
+      ThrowIfStopRequested(context_->deps.scope.stop_token());
+    }
+    const FileStat& stat = name->file.stat;
+    if (position_ == result.first || stat.device != device || stat.inode != inode) {
+      tally.AddInode(stat.device);
+    }
+    device = stat.device;
+    inode = stat.inode;
+    result.all_recorded = result.all_recorded && HasRecordedDigest(name->file, context_->options);
+    ++result.end;
+    if (IsSmall(result.name_count(), result.size)) {
+      result.names.push_back(std::move(*name));
+    } else {
+      result.names.clear();
+    }
+  }
+  return tally.Suffices(context_->options);
+}
+
+}  // namespace sluice

@@ -1,0 +1,231 @@
+#ifndef SLUICE_TESTS_UNIT_STAGES_FAKE_DISK_H_
+#define SLUICE_TESTS_UNIT_STAGES_FAKE_DISK_H_
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "pipeline/async/status_error.h"
+#include "pipeline/fs/content_digester.h"
+#include "pipeline/fs/file.h"
+#include "pipeline/stages/candidate_list.h"
+
+namespace sluice {
+
+// Files in memory, with hard links and several devices: what a digester reads, and what the records
+// of a scan say. A record is made when a name is; the disk may change afterwards.
+class FakeDisk final : public ContentDigester {
+ public:
+  struct Read {
+    std::string path;
+    ContentPart part = ContentPart::kWhole;
+
+    auto operator<=>(const Read&) const = default;
+  };
+
+  // A new inode with one name. Its storage is its size.
+  void AddFile(const std::string& path, std::string content, std::uint64_t device = 1) {
+    auto inode = std::make_shared<Inode>();
+    inode->content = std::move(content);
+    inode->stat = {.size = inode->content.size(),
+                   .allocated_bytes = inode->content.size(),
+                   .modify_time_ns = 1'000'000'000,
+                   .change_time_ns = 1,
+                   .device = device,
+                   .inode = ++last_inode_,
+                   .link_count = 1};
+    names_[path] = std::move(inode);
+    recorded_[path];
+  }
+
+  // One more name of the inode that has `existing`.
+  void AddLink(const std::string& path, const std::string& existing) {
+    names_[path] = names_.at(existing);
+    ++names_[path]->stat.link_count;
+    recorded_[path];
+  }
+
+  FileStat& stat(const std::string& path) { return names_.at(path)->stat; }
+  const std::string& content(const std::string& path) const { return names_.at(path)->content; }
+
+  // What happens to the disk after the scan.
+  void Remove(const std::string& path) { names_.erase(path); }
+  void Touch(const std::string& path) { ++names_.at(path)->stat.change_time_ns; }
+
+  // The scan recorded its digest.
+  void RecordDigest(const std::string& path) {
+    recorded_.at(path) = DigestOf(names_.at(path)->content, DigestAlgorithm::kSha256);
+  }
+
+  // Record of the names as they are now: those that share their size with another inode, the size
+  // classes that can give back most first.
+  std::vector<CandidateFile> Candidates() const {
+    std::map<std::uint64_t, std::set<std::pair<std::uint64_t, std::uint64_t>>> inodes;
+    for (const auto& [path, inode] : names_) {
+      inodes[inode->stat.size].emplace(inode->stat.device, inode->stat.inode);
+    }
+    std::vector<CandidateFile> candidates;
+    for (const auto& [path, inode] : names_) {
+      const std::uint64_t size = inode->stat.size;
+      if (inodes[size].size() < 2) continue;
+      candidates.push_back(
+          {.file = {.path = path, .stat = inode->stat, .digest = recorded_.at(path)},
+           .scan_index = 0,
+           .size_class = size});
+    }
+    const auto order = [&inodes](const CandidateFile& candidate) {
+      const FileStat& stat = candidate.file.stat;
+      const std::uint64_t potential = stat.size * (inodes[stat.size].size() - 1);
+      return std::tuple(~potential, stat.size, stat.device, stat.inode,
+                        std::string_view(candidate.file.path));
+    };
+    std::sort(candidates.begin(), candidates.end(),
+              [&order](const auto& a, const auto& b) { return order(a) < order(b); });
+    return candidates;
+  }
+
+  ItemResult<ContentDigest> DigestFile(const DigestRequest& request,
+                                       const std::stop_token& stop) override {
+    WaitWhileBlocked(stop);
+    std::lock_guard lock(mutex_);
+    reads_.push_back({request.path, request.part});
+    if (auto error = Check(request.path, request.expected)) return *std::move(error);
+    const auto forbidden = unreadable_.find(request.path);
+    if (forbidden != unreadable_.end()) {
+      return ItemError{.path = request.path, .operation = "read", .reason = forbidden->second};
+    }
+    const Inode& inode = *names_.at(request.path);
+    const std::string_view content = PartOf(inode.content, request.part);
+    bytes_read_ += content.size();
+    return ContentDigest{.digest = DigestOf(content, request.algorithm),
+                         .stat = inode.stat,
+                         .bytes_read = content.size()};
+  }
+
+  std::optional<ItemError> CheckVersion(const std::string& path,
+                                        const FileStat& expected) override {
+    std::lock_guard lock(mutex_);
+    ++checks_;
+    return Check(path, expected);
+  }
+
+  void FailToRead(const std::string& path, ItemError::Reason reason) { unreadable_[path] = reason; }
+
+  // From now on every digest waits until its stop is requested.
+  void Block() { blocked_ = true; }
+
+  std::vector<Read> reads() const {
+    std::lock_guard lock(mutex_);
+    return reads_;
+  }
+  std::size_t ReadsOf(ContentPart part) const {
+    std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(std::count_if(
+        reads_.begin(), reads_.end(), [part](const Read& read) { return read.part == part; }));
+  }
+  std::size_t checks() const {
+    std::lock_guard lock(mutex_);
+    return checks_;
+  }
+  std::uint64_t bytes_read() const {
+    std::lock_guard lock(mutex_);
+    return bytes_read_;
+  }
+
+  // FNV-1a: enough to tell a test's contents apart.
+  static Digest DigestOf(std::string_view bytes, DigestAlgorithm algorithm) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char byte : bytes) hash = (hash ^ static_cast<std::uint8_t>(byte)) * 0x100000001b3;
+    Digest digest{.algorithm = algorithm, .bytes = {}};
+    for (std::size_t i = 0; i < 8; ++i) {
+      digest.bytes[i] = static_cast<std::uint8_t>(hash >> (8 * i));
+    }
+    return digest;
+  }
+
+ private:
+  struct Inode {
+    FileStat stat;
+    std::string content;
+  };
+
+  static std::string_view PartOf(std::string_view content, ContentPart part) {
+    const std::size_t end = std::min<std::size_t>(content.size(), kContentEndBytes);
+    switch (part) {
+      case ContentPart::kPrefix:
+        return content.substr(0, end);
+      case ContentPart::kSuffix:
+        return content.substr(content.size() - end);
+      case ContentPart::kWhole:
+        break;
+    }
+    return content;
+  }
+
+  std::optional<ItemError> Check(const std::string& path, const FileStat& expected) const {
+    const auto name = names_.find(path);
+    if (name == names_.end()) {
+      return ItemError{.path = path, .operation = "open", .reason = ItemError::Reason::kVanished};
+    }
+    if (!SameVersion(name->second->stat, expected)) {
+      return ItemError{.path = path, .operation = "open", .reason = ItemError::Reason::kChanged};
+    }
+    return std::nullopt;
+  }
+
+  void WaitWhileBlocked(const std::stop_token& stop) {
+    if (!blocked_) return;
+    std::unique_lock lock(mutex_);
+    stopped_.wait(lock, stop, [] { return false; });
+    throw Cancelled();
+  }
+
+  std::map<std::string, std::shared_ptr<Inode>> names_;
+  std::map<std::string, std::optional<Digest>> recorded_;
+  std::map<std::string, ItemError::Reason> unreadable_;
+  std::uint64_t last_inode_ = 0;
+  std::atomic<bool> blocked_ = false;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any stopped_;
+  std::vector<Read> reads_;
+  std::size_t checks_ = 0;
+  std::uint64_t bytes_read_ = 0;
+};
+
+class FakeCandidates final : public CandidateList {
+ public:
+  FakeCandidates() = default;
+  explicit FakeCandidates(std::vector<CandidateFile> files) : files_(std::move(files)) {}
+
+  absl::StatusOr<std::vector<CandidateFile>> Read(std::uint64_t first, std::size_t limit) override {
+    const std::size_t begin = std::min<std::size_t>(first, files_.size());
+    const std::size_t end = std::min(begin + limit, files_.size());
+    return std::vector<CandidateFile>(files_.begin() + static_cast<std::ptrdiff_t>(begin),
+                                      files_.begin() + static_cast<std::ptrdiff_t>(end));
+  }
+
+  std::vector<CandidateFile>& files() { return files_; }
+
+ private:
+  std::vector<CandidateFile> files_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_TESTS_UNIT_STAGES_FAKE_DISK_H_

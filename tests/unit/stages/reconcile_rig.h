@@ -1,0 +1,89 @@
+#ifndef SLUICE_TESTS_UNIT_STAGES_RECONCILE_RIG_H_
+#define SLUICE_TESTS_UNIT_STAGES_RECONCILE_RIG_H_
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+#include "pipeline/async/async_generator.h"
+#include "pipeline/async/executor.h"
+#include "pipeline/async/job_scope.h"
+#include "pipeline/async/sync_wait.h"
+#include "pipeline/async/task.h"
+#include "pipeline/fs/file.h"
+#include "pipeline/stages/counters.h"
+#include "pipeline/stages/reconcile.h"
+#include "tests/unit/stages/fake_disk.h"
+
+namespace sluice {
+
+// What a reconciliation came to.
+struct Reconciled {
+  std::vector<Plan> plans;  // Parts.
+  std::vector<ItemError> errors;
+};
+
+inline Task<std::optional<ReconcileItem>> NextOf(AsyncGenerator<ReconcileItem>* items) {
+  co_return co_await items->Next();
+}
+
+inline Task<Reconciled> Drain(AsyncGenerator<ReconcileItem> items) {
+  Reconciled result;
+  while (auto item = co_await items.Next()) {
+    if (auto* plan = std::get_if<Plan>(&*item)) {
+      result.plans.push_back(std::move(*plan));
+    } else {
+      result.errors.push_back(std::get<ItemError>(*std::move(item)));
+    }
+  }
+  co_return result;
+}
+
+inline std::vector<std::string> PathsOf(const Plan& plan) {
+  std::vector<std::string> paths;
+  for (const PlanCopy& copy : plan.copies) paths.push_back(copy.file.path);
+  return paths;
+}
+
+inline std::vector<std::string> PathsOf(const std::vector<ItemError>& errors) {
+  std::vector<std::string> paths;
+  for (const ItemError& error : errors) paths.push_back(error.path);
+  return paths;
+}
+
+// A disk, and all that is needed to reconcile what is on it. Joins its scope at the end.
+struct ReconcileRig {
+  ~ReconcileRig() { Join(); }
+
+  // Takes the records of the disk's files as they are now.
+  void Scan() { candidates.files() = disk.Candidates(); }
+
+  AsyncGenerator<ReconcileItem> Start() {
+    return Reconcile(options, {.candidates = candidates,
+                               .digester = disk,
+                               .scope = scope,
+                               .counters = counters,
+                               .spool_directory = testing::TempDir()});
+  }
+  Reconciled Run() { return SyncWait(Drain(Start())); }
+  Reconciled ScanAndRun() {
+    Scan();
+    return Run();
+  }
+  void Join() { SyncWait(scope.Join()); }
+
+  FakeDisk disk;
+  FakeCandidates candidates;
+  ReconcileOptions options{.concurrency = 2};
+  PipelineCounters counters;
+  ThreadPool pool{2};
+  JobScope scope{pool};
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_TESTS_UNIT_STAGES_RECONCILE_RIG_H_
