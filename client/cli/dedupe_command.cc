@@ -1,0 +1,81 @@
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "client/cli/command.h"
+#include "client/cli/follow.h"
+#include "client/cli/report.h"
+#include "client/cli/spec_options.h"
+
+namespace sluice::cli {
+
+namespace {
+
+constexpr char kFooter[] = R"(Examples:
+  sluice dedupe ~/photos                         identical files of one tree
+  sluice dedupe ~/photos /mnt/backup/photos      of several, compared with each other
+  sluice dedupe --min-size=1M --keep=newest --exclude='.git/' .
+  sluice dedupe --json . | jq 'select(.plan) | .plan.totalRecoverableBytes'
+
+Nothing is changed: the report says what could be given back, and what would be kept. With --json
+the files that were scanned are not printed, only what was found.)";
+
+struct Options {
+  v1::ScanSpec scan;
+  v1::JobSpec reconcile;
+};
+
+v1::JobSpec ScanSpec(const Options& options) {
+  v1::JobSpec spec;
+  v1::ScanSpec& scan = *spec.mutable_scan();
+  scan = options.scan;
+  // What has a twin is only known in the end; reconciling reads just as much as it needs for that.
+  scan.set_digest_policy(v1::DIGEST_POLICY_NONE);
+  scan.add_types(v1::FILE_TYPE_REGULAR);
+  return spec;
+}
+
+v1::JobSpec ReconcileSpec(const Options& options, const std::string& scan) {
+  v1::JobSpec spec = options.reconcile;
+  v1::ReconcileSpec& reconcile = *spec.mutable_reconcile();
+  reconcile.add_scans(scan);
+  // The same bounds; an explicit 0 takes empty files in.
+  if (options.scan.has_min_size()) reconcile.set_min_size(options.scan.min_size());
+  return spec;
+}
+
+ExitStatus Combined(const v1::JobSummary& scan, const v1::JobSummary& reconcile) {
+  const ExitStatus status = ExitStatusFor(reconcile);
+  return status == ExitStatus::kOk ? ExitStatusFor(scan) : status;
+}
+
+Task<ExitStatus> Dedupe(Session session, std::shared_ptr<const Options> options) {
+  const FollowedJob scan = co_await RunJob(session, ScanSpec(*options), Files::kCount);
+  if (scan.summary.state() != v1::JOB_STATE_SUCCEEDED) co_return ExitStatus::kFailed;
+
+  const FollowedJob reconcile =
+      co_await RunJob(session, ReconcileSpec(*options, scan.job.scan()), Files::kCount);
+  if (!session.console->json()) {
+    session.console->Print(absl::StrCat("Scan (", scan.job.scan(), ")\n",
+                                        ScanSummaryText(scan.summary), "\nIdentical files\n",
+                                        ReconcileSummaryText(reconcile.summary)));
+  }
+  co_return Combined(scan.summary, reconcile.summary);
+}
+
+}  // namespace
+
+void DeclareDedupe(CLI::App& root, Invocation& invocation) {
+  CLI::App& command = *root.add_subcommand("dedupe", "Scan trees and report identical files");
+  const auto options = std::make_shared<Options>();
+  AddRootOptions(command, options->scan);
+  AddFilterOptions(command, options->scan);
+  AddPlanOptions(command, *options->reconcile.mutable_reconcile());
+  command.footer(kFooter);
+  command.callback([options, &invocation] {
+    invocation.run = [options](Session session) { return Dedupe(session, options); };
+  });
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,190 @@
+#include <algorithm>
+#include <cstdint>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+
+#include "client/cli/command.h"
+#include "client/cli/follow.h"
+#include "client/cli/format.h"
+#include "client/cli/report.h"
+#include "client/cli/values.h"
+#include "client/error_details.h"
+
+namespace sluice::cli {
+
+namespace {
+
+constexpr char kFooter[] = R"(Examples:
+  sluice jobs list --state=running
+  sluice jobs watch jobs/0192f0c1
+  sluice jobs cancel jobs/0192f0c1 jobs/0192f0c2)";
+
+// The most that a server puts on one page.
+constexpr std::int32_t kMaxPageSize = 1000;
+
+struct ListOptions {
+  std::uint32_t limit = 50;
+  std::string state;
+  std::string kind;
+};
+
+std::string Filter(const ListOptions& options) {
+  std::vector<std::string> terms;
+  if (!options.state.empty()) terms.push_back(absl::StrCat("state=", options.state));
+  if (!options.kind.empty()) terms.push_back(absl::StrCat("kind=", options.kind));
+  return absl::StrJoin(terms, " AND ");
+}
+
+std::string JobRow(const v1::Job& job) {
+  return absl::StrFormat("%-42s %-10s %-10s %-19s %12s %8s\n", job.name(), KindName(job.spec()),
+                         StateName(job.state()), LocalTime(job.create_time()),
+                         Grouped(job.counters().items()), Grouped(job.counters().errors()));
+}
+
+Task<ExitStatus> List(Session session, ListOptions options) {
+  Console& console = *session.console;
+  v1::ListJobsRequest request;
+  request.set_filter(Filter(options));
+  if (!console.json()) {
+    console.Print(absl::StrFormat("%-42s %-10s %-10s %-19s %12s %8s\n", "NAME", "KIND", "STATE",
+                                  "CREATED", "ITEMS", "ERRORS"));
+  }
+  auto left = static_cast<std::int64_t>(options.limit);
+  while (left > 0) {
+    request.set_page_size(static_cast<std::int32_t>(std::min<std::int64_t>(left, kMaxPageSize)));
+    const v1::ListJobsResponse page =
+        co_await session.client->ListJobs(request, session.call_options());
+    for (const v1::Job& job : page.jobs()) {
+      console.json() ? console.PrintJson(job) : console.Print(JobRow(job));
+    }
+    console.Flush();
+    left -= page.jobs_size();
+    if (page.next_page_token().empty()) break;
+    request.set_page_token(page.next_page_token());
+  }
+  co_return ExitStatus::kOk;
+}
+
+std::string JobText(const v1::Job& job) {
+  std::string text = absl::StrCat(
+      "name          ", job.name(), "\nkind          ", KindName(job.spec()), "\nstate         ",
+      StateName(job.state()), "\ncreated       ", LocalTime(job.create_time()), "\nended         ",
+      LocalTime(job.end_time()), "\nevents        ", Grouped(job.last_sequence()), "\n");
+  if (!job.scan().empty()) absl::StrAppend(&text, "scan          ", job.scan(), "\n");
+  if (job.has_error()) absl::StrAppend(&text, "error         ", DescribeError(job.error()), "\n");
+  v1::JobSummary summary;
+  *summary.mutable_counters() = job.counters();
+  if (job.has_start_time()) {
+    const std::int64_t end = job.has_end_time() ? job.end_time().seconds() : time(nullptr);
+    summary.mutable_elapsed()->set_seconds(end - job.start_time().seconds());
+  }
+  return text + SummaryText(job.spec(), summary);
+}
+
+Task<ExitStatus> Get(Session session, std::string name) {
+  const v1::Job job =
+      co_await session.client->GetJob(ResourceName("jobs", name), session.call_options());
+  session.console->json() ? session.console->PrintJson(job) : session.console->Print(JobText(job));
+  co_return ExitStatus::kOk;
+}
+
+struct WatchOptions {
+  v1::WatchJobRequest request;
+  bool list = false;
+};
+
+Task<ExitStatus> Watch(Session session, WatchOptions options) {
+  Console& console = *session.console;
+  options.request.set_name(ResourceName("jobs", options.request.name()));
+  const Files files = options.list || console.json() ? Files::kPrint : Files::kCount;
+  const FollowedJob followed = co_await WatchJob(session, std::move(options.request), files);
+  if (!console.json()) console.Print(SummaryText(followed.job.spec(), followed.summary));
+  co_return ExitStatusFor(followed.summary);
+}
+
+Task<ExitStatus> Cancel(Session session, std::vector<std::string> names) {
+  Console& console = *session.console;
+  for (const std::string& name : names) {
+    const v1::Job job =
+        co_await session.client->CancelJob(ResourceName("jobs", name), session.call_options());
+    console.json() ? console.PrintJson(job)
+                   : console.Print(absl::StrCat(job.name(), " ", StateName(job.state()), "\n"));
+    console.Flush();
+  }
+  co_return ExitStatus::kOk;
+}
+
+void DeclareList(CLI::App& jobs, Invocation& invocation) {
+  CLI::App& command = *jobs.add_subcommand("list", "Print jobs, newest first");
+  const auto options = std::make_shared<ListOptions>();
+  command.add_option("--limit", options->limit, "At most so many")->capture_default_str();
+  command.add_option("--state", options->state, "Only jobs in this state, such as running")
+      ->transform([](const std::string& state) { return absl::AsciiStrToUpper(state); });
+  command.add_option("--kind", options->kind, "Only jobs of this kind, such as scan");
+  command.callback([options, &invocation] {
+    invocation.run = [options](Session session) { return List(session, *options); };
+  });
+}
+
+void DeclareGet(CLI::App& jobs, Invocation& invocation) {
+  CLI::App& command = *jobs.add_subcommand("get", "Print a job");
+  const auto name = std::make_shared<std::string>();
+  command.add_option("JOB", *name, "Name of the job")->required()->type_name("");
+  command.callback([name, &invocation] {
+    invocation.run = [name](Session session) { return Get(session, *name); };
+  });
+}
+
+void DeclareWatch(CLI::App& jobs, Invocation& invocation) {
+  CLI::App& command =
+      *jobs.add_subcommand("watch", "Follow a job to its end; Ctrl-C leaves it running");
+  const auto options = std::make_shared<WatchOptions>();
+  v1::WatchJobRequest& request = options->request;
+  command
+      .add_option_function<std::string>(
+          "JOB", [&request](const std::string& name) { request.set_name(name); }, "Name of the job")
+      ->required()
+      ->type_name("");
+  CLI::Option* from = command.add_option_function<std::uint64_t>(
+      "--from", [&request](std::uint64_t sequence) { request.set_start_sequence(sequence); },
+      "Begin with this event. Default: 1, the first");
+  command
+      .add_flag_callback(
+          "--from-now", [&request] { request.set_from_now(true); }, "Begin with the next event")
+      ->excludes(from);
+  command.add_flag("--list", options->list, "Print every file of a scan");
+  command.callback([options, &invocation] {
+    invocation.run = [options](Session session) { return Watch(session, *options); };
+  });
+}
+
+void DeclareCancel(CLI::App& jobs, Invocation& invocation) {
+  CLI::App& command = *jobs.add_subcommand("cancel", "Ask jobs to stop");
+  const auto names = std::make_shared<std::vector<std::string>>();
+  command.add_option("JOB", *names, "Names of the jobs")->required()->type_name("");
+  command.callback([names, &invocation] {
+    invocation.run = [names](Session session) { return Cancel(session, *names); };
+  });
+}
+
+}  // namespace
+
+void DeclareJobs(CLI::App& root, Invocation& invocation) {
+  CLI::App& jobs = *root.add_subcommand("jobs", "See and end what the server does");
+  jobs.require_subcommand(1);
+  jobs.footer(kFooter);
+  DeclareList(jobs, invocation);
+  DeclareGet(jobs, invocation);
+  DeclareWatch(jobs, invocation);
+  DeclareCancel(jobs, invocation);
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,26 @@
+#ifndef SLUICE_CLIENT_CLI_SPEC_OPTIONS_H_
+#define SLUICE_CLIENT_CLI_SPEC_OPTIONS_H_
+
+#include "CLI/CLI.hpp"
+
+#include "sluice/v1/scan.pb.h"
+
+// The options that fill specifications. Each adds its group to `command` and writes what is given
+// into the spec while the command line is parsed; wrong values are usage errors.
+// Lifetime: the spec outlives the parsing.
+namespace sluice::cli {
+
+// PATH... and what of the trees is taken.
+void AddRootOptions(CLI::App& command, v1::ScanSpec& spec);
+void AddFilterOptions(CLI::App& command, v1::ScanSpec& spec);
+// What is recorded and read while scanning.
+void AddScanOptions(CLI::App& command, v1::ScanSpec& spec);
+
+// Which files are compared.
+void AddSizeOptions(CLI::App& command, v1::ReconcileSpec& spec);
+// What makes a group, and which of its files is kept.
+void AddPlanOptions(CLI::App& command, v1::ReconcileSpec& spec);
+
+}  // namespace sluice::cli
+
+#endif  // SLUICE_CLIENT_CLI_SPEC_OPTIONS_H_

@@ -1,0 +1,117 @@
+#include "client/error_details.h"
+
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/util/time_util.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace sluice {
+
+namespace {
+
+// Where an absl::Status holds the serialized google.rpc.Status that it was made of.
+constexpr char kPayloadUrl[] = "type.googleapis.com/google.rpc.Status";
+
+std::string Line(const std::string& subject, const std::string& description) {
+  if (subject.empty()) return description;
+  return absl::StrCat(subject, ": ", description);
+}
+
+// The lines of one detail, if it is a `Detail`.
+template <typename Detail, typename Describe>
+bool DescribeIf(const google::protobuf::Any& any, const Describe& describe) {
+  Detail detail;
+  if (!any.Is<Detail>() || !any.UnpackTo(&detail)) return false;
+  describe(detail);
+  return true;
+}
+
+void AppendDetail(const google::protobuf::Any& any, std::vector<std::string>& lines) {
+  DescribeIf<google::rpc::BadRequest>(
+      any,
+      [&](const auto& detail) {
+        for (const auto& violation : detail.field_violations()) {
+          lines.push_back(Line(violation.field(), violation.description()));
+        }
+      }) ||
+      DescribeIf<google::rpc::PreconditionFailure>(
+          any,
+          [&](const auto& detail) {
+            for (const auto& violation : detail.violations()) {
+              lines.push_back(Line(violation.subject(), violation.description()));
+            }
+          }) ||
+      DescribeIf<google::rpc::QuotaFailure>(
+          any,
+          [&](const auto& detail) {
+            for (const auto& violation : detail.violations()) {
+              lines.push_back(Line(violation.subject(), violation.description()));
+            }
+          }) ||
+      DescribeIf<google::rpc::ResourceInfo>(
+          any,
+          [&](const auto& detail) {
+            lines.push_back(Line(detail.resource_name(), detail.description()));
+          }) ||
+      DescribeIf<google::rpc::RetryInfo>(any, [&](const auto& detail) {
+        const auto ms =
+            google::protobuf::util::TimeUtil::DurationToMilliseconds(detail.retry_delay());
+        lines.push_back(absl::StrCat("try again in ", static_cast<double>(ms) / 1000, " s"));
+      });
+}
+
+}  // namespace
+
+absl::Status FromGrpcStatus(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  // The codes of both are the same numbers.
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  const std::string details = status.error_details();
+  // By string_view: Clang does not find Debian's GCC-built constructor from a moved string.
+  if (!details.empty()) result.SetPayload(kPayloadUrl, absl::Cord(absl::string_view(details)));
+  return result;
+}
+
+google::rpc::Status ToRpcStatus(const absl::Status& status) {
+  google::rpc::Status result;
+  if (const auto payload = status.GetPayload(kPayloadUrl)) {
+    if (!result.ParseFromString(std::string(*payload))) result.Clear();
+  }
+  result.set_code(static_cast<int>(status.code()));
+  result.set_message(std::string(status.message()));
+  return result;
+}
+
+std::vector<std::string> DescribeDetails(const google::rpc::Status& status) {
+  std::vector<std::string> lines;
+  for (const google::protobuf::Any& detail : status.details()) AppendDetail(detail, lines);
+  return lines;
+}
+
+std::string DescribeError(const google::rpc::Status& status) {
+  std::string text = status.message();
+  if (text.empty()) {
+    text = absl::StatusCodeToString(static_cast<absl::StatusCode>(status.code()));
+  }
+  for (const std::string& line : DescribeDetails(status)) {
+    if (!absl::StrContains(status.message(), line)) absl::StrAppend(&text, "\n  ", line);
+  }
+  return text;
+}
+
+std::string DescribeError(const absl::Status& status) { return DescribeError(ToRpcStatus(status)); }
+
+std::string ErrorReason(const absl::Status& status) {
+  const google::rpc::Status rpc_status = ToRpcStatus(status);
+  google::rpc::ErrorInfo info;
+  for (const google::protobuf::Any& detail : rpc_status.details()) {
+    if (detail.Is<google::rpc::ErrorInfo>() && detail.UnpackTo(&info)) return info.reason();
+  }
+  return "";
+}
+
+}  // namespace sluice
