@@ -144,7 +144,7 @@ absl::StatusOr<std::shared_ptr<Job>> JobManager::FindByRequest(const RequestKey&
 absl::Status JobManager::Register(const std::shared_ptr<Job>& job) {
   std::lock_guard lock(mutex_);
   // Looked at under the lock: Drain stops what is registered, and nothing is registered after it.
-  if (draining_.stop_requested()) return DrainingError();
+  if (takes_no_more_) return DrainingError();
   if (live_.size() >= limits_.max_running_jobs) {
     return QuotaError("max_running_jobs",
                       absl::StrCat(live_.size(), " jobs are running, which is the limit"));
@@ -278,10 +278,13 @@ void JobManager::Drain() {
   std::vector<std::shared_ptr<Job>> jobs;
   {
     std::lock_guard lock(mutex_);
-    draining_.request_stop();
+    takes_no_more_ = true;
     for (const auto& [id, job] : live_) jobs.push_back(job);
   }
+  // Before the streams hear of it: a RunJob stream that ends cancels its job, and this is no
+  // cancel.
   for (const std::shared_ptr<Job>& job : jobs) job->Interrupt();
+  draining_.request_stop();
 }
 
 Task<> JobManager::Join() { co_await scope_.Join(); }

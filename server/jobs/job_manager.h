@@ -104,6 +104,7 @@ class JobManager final {
   JobScope scope_;
 
   std::mutex mutex_;
+  bool takes_no_more_ ABSL_GUARDED_BY(mutex_) = false;
   // Jobs that have not ended: at most max_running_jobs.
   std::map<std::string, std::shared_ptr<Job>> live_ ABSL_GUARDED_BY(mutex_);
 };

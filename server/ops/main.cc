@@ -27,11 +27,8 @@ constexpr int kUsageError = 2;
 // Memory is bounded by construction; an arena for each thread would hold on to much more.
 constexpr int kMallocArenas = 2;
 
-void LogOfGrpc(gpr_log_func_args* args) {
-  spdlog::level::level_enum level = spdlog::level::debug;
-  if (args->severity == GPR_LOG_SEVERITY_ERROR) level = spdlog::level::info;
-  spdlog::log(level, "grpc: {}", args->message);
-}
+// What of it concerns a person is said by this program, in one line.
+void LogOfGrpc(gpr_log_func_args* args) { spdlog::debug("grpc: {}", args->message); }
 
 void SetUpLogging(const std::string& level) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("sluiced"));

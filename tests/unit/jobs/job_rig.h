@@ -1,0 +1,114 @@
+#ifndef SLUICE_TESTS_UNIT_JOBS_JOB_RIG_H_
+#define SLUICE_TESTS_UNIT_JOBS_JOB_RIG_H_
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "pipeline/async/clock.h"
+#include "pipeline/async/executor.h"
+#include "pipeline/async/sync_wait.h"
+#include "pipeline/fs/content_digester.h"
+#include "server/catalog/sqlite_catalog.h"
+#include "server/jobs/event_stream.h"
+#include "server/jobs/job_manager.h"
+#include "tests/unit/catalog/fixture.h"
+#include "tests/unit/fs/temp_tree.h"
+
+namespace sluice {
+
+// A job manager with all it needs that is real: a tree, a catalog, threads, a clock.
+class JobRig final {
+ public:
+  explicit JobRig(JobLimits limits = {}) : limits_(limits) { Open(); }
+  JobRig(const JobRig&) = delete;
+  JobRig& operator=(const JobRig&) = delete;
+  ~JobRig() { Close(); }
+
+  TempTree& tree() { return tree_; }
+  JobManager& manager() { return *manager_; }
+  Catalog& catalog() { return *catalog_; }
+
+  // As after a crash: what the catalog knows stays, nothing else does.
+  void Reopen() {
+    Close();
+    Open();
+  }
+
+  v1::JobSpec ScanSpec(v1::DigestPolicy policy = v1::DIGEST_POLICY_NONE) const {
+    v1::JobSpec spec;
+    spec.mutable_scan()->add_roots(tree_.root());
+    spec.mutable_scan()->set_digest_policy(policy);
+    return spec;
+  }
+
+  // Checks the spec and starts it.
+  absl::StatusOr<std::shared_ptr<Job>> Start(v1::JobSpec spec, const std::string& request_id = "",
+                                             v1::Pacing pacing = v1::PACING_FREE_RUNNING) {
+    absl::StatusOr<v1::JobSpec> checked = manager_->Check(std::move(spec), pacing);
+    if (!checked.ok()) return checked.status();
+    return manager_->Start(*std::move(checked), request_id);
+  }
+
+  // Follows the job to its end; all its events.
+  std::vector<v1::JobEvent> Follow(const std::shared_ptr<Job>& job) {
+    return SyncWait(FollowTask(EventStream(
+        job, 1, {},
+        {.executor = threads_, .clock = clock_, .stop = {}, .draining = manager_->draining()})));
+  }
+  std::vector<v1::JobEvent> RunToEnd(v1::JobSpec spec) {
+    return Follow(Value(Start(std::move(spec))));
+  }
+
+  // Waits until the job is in this state; the test's timeout is the limit.
+  static void AwaitState(const Job& job, v1::JobState state) {
+    while (job.state() != state) std::this_thread::yield();
+  }
+
+ private:
+  static Task<std::vector<v1::JobEvent>> FollowTask(AsyncGenerator<v1::EventBatch> stream) {
+    std::vector<v1::JobEvent> events;
+    while (auto batch = co_await stream.Next()) {
+      events.insert(events.end(), batch->events().begin(), batch->events().end());
+    }
+    co_return events;
+  }
+
+  void Open() {
+    catalog_ = Value(OpenSqliteCatalog(data_.path()));
+    environment_.emplace(JobEnvironment{.roots = roots_,
+                                        .catalog = *catalog_,
+                                        .digester = digester_,
+                                        .spool_directory = data_.path(),
+                                        .host = "host",
+                                        .protected_directories = {}});
+    manager_ = std::make_unique<JobManager>(*environment_, limits_, threads_, clock_,
+                                            [](const std::string& text) { ADD_FAILURE() << text; });
+  }
+
+  void Close() {
+    manager_->Drain();
+    SyncWait(manager_->Join());
+    manager_.reset();
+    catalog_.reset();
+  }
+
+  const JobLimits limits_;
+  TempTree tree_;
+  TempDirectory data_;
+  AllowedRoots roots_ = tree_.Roots();
+  FileContentDigester digester_{roots_};
+  SystemClock clock_;
+  ThreadPool threads_{3};
+  std::unique_ptr<Catalog> catalog_;
+  std::optional<JobEnvironment> environment_;
+  std::unique_ptr<JobManager> manager_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_TESTS_UNIT_JOBS_JOB_RIG_H_
