@@ -1,6 +1,9 @@
 #include "pipeline/stages/enumerate.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cstddef>
 #include <string_view>
 #include <variant>
 
@@ -88,12 +91,33 @@ class Policy final {
   const std::vector<std::pair<std::uint64_t, std::uint64_t>>& protected_;
 };
 
+// Whether a root is a protected directory or lies in one, as far as the allowed roots let it see:
+// a walk that begins there would not come by the directory itself.
+bool BeginsInProtected(std::string_view root, const Policy& policy, const AllowedRoots& roots) {
+  while (roots.Allows(root)) {
+    const AllowedRoots::OpenResult directory = roots.OpenPath(root, O_PATH | O_DIRECTORY);
+    FileStat stat;
+    if (directory.fd.valid() && StatFd(directory.fd.get(), &stat) == 0 &&
+        policy.IsProtected(stat)) {
+      return true;
+    }
+    if (root == "/") break;
+    root = root.substr(0, std::max<std::size_t>(root.rfind('/'), 1));
+  }
+  return false;
+}
+
 }  // namespace
 
 AsyncGenerator<ScanItem> Enumerate(EnumerateOptions options, EnumerateDeps deps) {
   const Policy policy(options, deps);
   for (const std::string& root : options.roots) {
     const std::size_t prefix = root == "/" ? 1 : root.size() + 1;
+    if (BeginsInProtected(root, policy, deps.roots)) {
+      deps.counters.skipped.fetch_add(1, std::memory_order_relaxed);
+      if (options.report_skipped) co_yield SkippedItem{.path = root, .reason = Reason::kProtected};
+      continue;
+    }
     DirectoryWalker walker(deps.roots, root);
     while (true) {
       ThrowIfStopRequested(deps.stop);
