@@ -134,14 +134,14 @@ CandidateBuilder::CandidateBuilder(const std::string& store_file, const std::str
       "PRAGMA main.locking_mode = EXCLUSIVE; PRAGMA temp.journal_mode = OFF;"
       "PRAGMA temp.cache_size = -4096");
   connection_.Execute(absl::StrCat("ATTACH ", QuoteSql(store_file), " AS store"));
-  connection_.Execute(
-      absl::StrCat("CREATE TEMP TABLE inode (scan, size, device, inode);"
-                   "CREATE TEMP TABLE size_class (number INTEGER PRIMARY KEY, scan, size);"
-                   "CREATE TEMP TABLE staged (class, scan_index, ",
-                   kFileColumns,
-                   ");"
-                   "CREATE TABLE main.candidate (position INTEGER PRIMARY KEY, class, scan_index, ",
-                   kFileColumns, ")"));
+  connection_.Execute(absl::StrCat(
+      "CREATE TEMP TABLE inode (scan INTEGER, size INTEGER, device INTEGER, inode INTEGER);"
+      "CREATE TEMP TABLE size_class (number INTEGER PRIMARY KEY, scan INTEGER, size INTEGER);"
+      "CREATE TEMP TABLE staged (class, scan_index, ",
+      kFileColumns,
+      ");"
+      "CREATE TABLE main.candidate (position INTEGER PRIMARY KEY, class, scan_index, ",
+      kFileColumns, ")"));
   sqlite3_progress_handler(connection_.database().getHandle(), kStepsBetweenStopChecks,
                            &StopRequested, const_cast<std::stop_token*>(&stop_));
 }
