@@ -89,7 +89,7 @@ class AsyncGenerator<T>::promise_type final {
 
   // Hands over a copy that lives in the frame as long as the generator is suspended.
   struct HandOverCopy : HandOver {
-    explicit HandOverCopy(const T& value) : copy(value) {}
+    explicit HandOverCopy(T value) : copy(std::move(value)) {}
     std::coroutine_handle<> await_suspend(Handle frame) noexcept {
       frame.promise().value_ = std::addressof(copy);
       return HandOver::await_suspend(frame);

@@ -133,7 +133,8 @@ AsyncGenerator<R> TransformConcurrentlyImpl(AsyncGenerator<T> source, JobScope& 
 // Applies `fn(T, std::stop_token) -> Task<R>` to at most `limit` items at a time, on the executor
 // of `scope`, and yields the results in the order of the source.
 //
-// Bound: pulled - yielded <= limit. Lazy: nothing runs before the first pull.
+// Bound: pulled - yielded <= limit. Lazy: nothing runs before the first pull, and the source only
+// during one: a result that is ready while the source is awaited comes when that await ends.
 // Errors: what `fn` throws ends the sequence in its item's place, and the others are told to stop;
 // what the source throws comes after the results of the items before it.
 // Cancellation: `fn` is given a token that is stopped with the scope, and when this generator ends

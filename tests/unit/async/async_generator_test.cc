@@ -90,9 +90,9 @@ TEST(AsyncGenerator, GoesOnWhereItWasWhenMoved) {
 }
 
 AsyncGenerator<int> Holding(std::shared_ptr<int> argument, std::shared_ptr<int> local) {
-  const std::shared_ptr<int> copy = local;
+  const std::shared_ptr<int> moved = std::move(local);
   co_yield *argument;
-  co_yield *copy;
+  co_yield *moved;
 }
 
 TEST(AsyncGenerator, DestroysWhatItHoldsWhenDroppedHalfway) {
@@ -100,7 +100,7 @@ TEST(AsyncGenerator, DestroysWhatItHoldsWhenDroppedHalfway) {
   {
     auto items = Holding(probe, probe);
     EXPECT_EQ(Pull(items), 1);
-    EXPECT_EQ(probe.use_count(), 4);
+    EXPECT_EQ(probe.use_count(), 3);
   }
   EXPECT_EQ(probe.use_count(), 1);
 }
