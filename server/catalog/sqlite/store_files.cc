@@ -28,6 +28,7 @@ namespace fs = std::filesystem;
 // https://www.sqlite.org/fileformat.html#the_database_header
 constexpr std::size_t kHeaderBytes = 100;
 constexpr std::size_t kApplicationIdOffset = 68;
+constexpr off_t kPageSize = 4096;  // SQLite's default; a file is whole pages.
 constexpr std::string_view kMagic("SQLite format 3\0", 16);
 
 absl::Status SystemError(const char* what, const std::string& path, int error_number) {
@@ -71,6 +72,13 @@ absl::Status CheckHeader(const std::string& path) {
   if (BigEndian32(header.data() + kApplicationIdOffset) != kApplicationId) {
     return NoCatalog(path, "it is the database of another application");
   }
+  // SQLite would read the rest of the last page as zeros. With a log beside it, the crash of a
+  // merge may have left it so, and the log has the page.
+  struct stat found{};
+  if (::fstat(file.get(), &found) != 0) return SystemError("stat", path, errno);
+  if (found.st_size % kPageSize != 0 && !Exists(path + "-wal")) {
+    return NoCatalog(path, "it is cut short");
+  }
   return absl::OkStatus();
 }
 
@@ -85,7 +93,8 @@ absl::Status CreateStore(const StorePaths& paths, int cache_kib) {
   if (!file.valid()) return SystemError("create", unfinished, errno);
   {
     Connection connection(unfinished, Connection::Access::kWrite, cache_kib);
-    connection.Execute(absl::StrCat("PRAGMA application_id = ", kApplicationId));
+    connection.Execute(absl::StrCat("PRAGMA page_size = ", kPageSize,
+                                    "; PRAGMA application_id = ", kApplicationId));
     Migrate(connection, Migrations());
     connection.Execute("PRAGMA journal_mode = WAL");
   }

@@ -10,7 +10,7 @@
 namespace sluice {
 
 TempDirectory::TempDirectory() {
-  std::string path = testing::TempDir() + "/sluice-catalog-XXXXXX";
+  std::string path = testing::TempDir() + "sluice-catalog-XXXXXX";
   EXPECT_NE(::mkdtemp(path.data()), nullptr);
   path_ = path;
 }

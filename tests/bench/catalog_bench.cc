@@ -1,0 +1,137 @@
+// The embedded catalog: appending, reading pages, and sorting candidates.
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include <benchmark/benchmark.h>
+
+#include "server/catalog/catalog.h"
+#include "server/catalog/sqlite_catalog.h"
+
+namespace sluice {
+namespace {
+
+// A catalog in a directory of its own, which is removed at the end. SLUICE_BENCH_DIR says where.
+class TempCatalog final {
+ public:
+  TempCatalog() {
+    const char* parent = ::getenv("SLUICE_BENCH_DIR");  // NOLINT(concurrency-mt-unsafe)
+    path_ = std::string(parent == nullptr ? "/var/tmp" : parent) + "/sluice-bench-XXXXXX";
+    if (::mkdtemp(path_.data()) == nullptr) std::abort();
+    catalog_ = OpenSqliteCatalog(path_).value();
+  }
+  ~TempCatalog() {
+    catalog_.reset();
+    std::filesystem::remove_all(path_);
+  }
+  TempCatalog(const TempCatalog&) = delete;
+  TempCatalog& operator=(const TempCatalog&) = delete;
+  Catalog& operator*() const { return *catalog_; }
+  Catalog* operator->() const { return catalog_.get(); }
+
+ private:
+  std::string path_;
+  std::unique_ptr<Catalog> catalog_;
+};
+
+// Rows as a scan with digests writes them: paths of 60 bytes, four files of each size.
+std::vector<EventRecord> MakeRows(std::uint64_t first_sequence, std::size_t count) {
+  std::vector<EventRecord> rows(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t sequence = first_sequence + i;
+    FileEntry file;
+    file.path = absl::StrFormat("/data/archive/projects/%08d/photographs/image_%010d.jpg",
+                                sequence / 100, sequence);
+    file.stat.size = 1000 + (sequence * 0x9e3779b97f4a7c15 >> 32) % 250'000;
+    file.stat.allocated_bytes = (file.stat.size + 4095) / 4096 * 4096;
+    file.stat.modify_time_ns = 1'700'000'000'000'000'000 + static_cast<std::int64_t>(sequence);
+    file.stat.change_time_ns = file.stat.modify_time_ns;
+    file.stat.device = 66305;
+    file.stat.inode = 1'000'000 + sequence;
+    file.stat.link_count = 1;
+    file.stat.mode = 0644;
+    file.digest.emplace().bytes.fill(static_cast<std::uint8_t>(sequence));
+    rows[i] = {.sequence = sequence, .time_ns = file.stat.modify_time_ns, .event = file};
+  }
+  return rows;
+}
+
+JobRecord NewJob(Catalog& catalog) {
+  JobRecord job = {.id = "scan", .kind = "scan", .record = std::string(500, 'r')};
+  if (!catalog.CreateJob(job).ok()) std::abort();
+  return job;
+}
+
+void Append(Catalog& catalog, JobRecord& job, const std::vector<EventRecord>& rows) {
+  job.last_sequence = rows.back().sequence;
+  if (!catalog.AppendEvents(job, rows).ok()) std::abort();
+}
+
+void Fill(Catalog& catalog, std::uint64_t rows) {
+  constexpr std::uint64_t kBatch = 4096;
+  JobRecord job = NewJob(catalog);
+  for (std::uint64_t first = 1; first <= rows; first += kBatch) {
+    Append(catalog, job, MakeRows(first, kBatch));
+  }
+}
+
+void BM_AppendEvents(benchmark::State& state) {
+  const auto rows_each = static_cast<std::size_t>(state.range(0));
+  TempCatalog catalog;
+  JobRecord job = NewJob(*catalog);
+  std::vector<EventRecord> rows = MakeRows(1, rows_each);
+  for (auto _ : state) {
+    Append(*catalog, job, rows);
+    for (EventRecord& row : rows) row.sequence += rows_each;
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(BM_AppendEvents)->Arg(1)->Arg(256)->Arg(1000)->UseRealTime();
+
+void BM_ReadEvents(benchmark::State& state) {
+  constexpr std::uint64_t kRows = 200'000;
+  TempCatalog catalog;
+  Fill(*catalog, kRows);
+  std::uint64_t next = 1;
+  std::int64_t read = 0;
+  for (auto _ : state) {
+    const std::vector<EventRecord> page =
+        catalog->ReadEvents("scan", next, static_cast<std::size_t>(state.range(0))).value();
+    next = page.empty() ? 1 : page.back().sequence + 1;
+    read += static_cast<std::int64_t>(page.size());
+  }
+  state.SetItemsProcessed(read);
+}
+BENCHMARK(BM_ReadEvents)->Arg(256)->Arg(1024)->UseRealTime();
+
+// Peak resident memory is that of the whole process: run it alone (--benchmark_filter).
+void BM_OpenCandidates(benchmark::State& state) {
+  TempCatalog catalog;
+  Fill(*catalog, static_cast<std::uint64_t>(state.range(0)));
+  for (auto _ : state) {
+    auto list = catalog->OpenCandidates({.scans = {"scan"}}, std::stop_token());
+    if (!list.ok()) std::abort();
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  state.counters["peak_rss_mib"] = static_cast<double>(usage.ru_maxrss) / 1024;
+}
+BENCHMARK(BM_OpenCandidates)
+    ->Arg(10'000)
+    ->Arg(1'000'000)
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
+}  // namespace
+}  // namespace sluice
