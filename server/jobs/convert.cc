@@ -176,7 +176,7 @@ void ToProto(const ItemError& error, v1::ItemError& message) {
   const auto [code, reason] = TermsOf(error.reason);
   std::map<std::string, std::string> metadata;
   if (error.error_number != 0) metadata["errno"] = absl::StrCat(error.error_number);
-  *message.mutable_status() = ToRpcStatus(MakeError(code, reason, error.message, metadata));
+  *message.mutable_status() = ToWireStatus(MakeError(code, reason, error.message, metadata));
 }
 
 void ToProto(const SkippedItem& skipped, v1::SkippedItem& message) {

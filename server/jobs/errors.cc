@@ -119,7 +119,7 @@ absl::Status CatalogError(const absl::Status& status) {
                    absl::StrCat("catalog: ", status.message()));
 }
 
-google::rpc::Status ToRpcStatus(const absl::Status& status) {
+google::rpc::Status ToWireStatus(const absl::Status& status) {
   google::rpc::Status result;
   result.set_code(static_cast<int>(status.code()));
   result.set_message(std::string(status.message()));

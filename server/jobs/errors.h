@@ -62,7 +62,7 @@ absl::Status CatalogError(const absl::Status& status);
 
 // The same status as the message that goes on the wire, details included. A status without an
 // ErrorInfo is given one, with the reason that its code is called.
-google::rpc::Status ToRpcStatus(const absl::Status& status);
+google::rpc::Status ToWireStatus(const absl::Status& status);
 
 }  // namespace sluice
 

@@ -272,9 +272,9 @@ absl::Status Job::Finish(const absl::Status& outcome) {
       state_ = v1::JOB_STATE_CANCELLED;
     } else {
       state_ = v1::JOB_STATE_FAILED;
-      error_ = ToRpcStatus(interrupted_ ? MakeError(absl::StatusCode::kAborted, "SERVER_STOPPED",
-                                                    "the server was stopped")
-                                        : outcome);
+      error_ = ToWireStatus(interrupted_ ? MakeError(absl::StatusCode::kAborted, "SERVER_STOPPED",
+                                                     "the server was stopped")
+                                         : outcome);
     }
     end_time_ns_ = clock_.UnixNanos();
     ++version_;

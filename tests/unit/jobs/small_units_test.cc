@@ -59,14 +59,14 @@ TEST(PageToken, IsOfItsListOnly) {
   EXPECT_TRUE(absl::IsInvalidArgument(ParsePageToken("garbage!", "jobs ").status()));
 }
 
-TEST(ToRpcStatus, EveryErrorHasAnErrorInfo) {
-  const google::rpc::Status bare = ToRpcStatus(absl::InternalError("inside"));
+TEST(ToWireStatus, EveryErrorHasAnErrorInfo) {
+  const google::rpc::Status bare = ToWireStatus(absl::InternalError("inside"));
   ASSERT_EQ(bare.details_size(), 1);
   google::rpc::ErrorInfo info;
   ASSERT_TRUE(bare.details(0).UnpackTo(&info));
   EXPECT_EQ(info.domain(), "sluice");
   EXPECT_EQ(info.reason(), "INTERNAL");
-  EXPECT_EQ(ToRpcStatus(NotFoundError("job", "jobs/x")).details_size(), 2);
+  EXPECT_EQ(ToWireStatus(NotFoundError("job", "jobs/x")).details_size(), 2);
 }
 
 TEST(ToTimestamp, TimesBefore1970CountNanosForward) {
