@@ -138,18 +138,12 @@ void DeclareFiles(CLI::App& scans, Invocation& invocation) {
   command.add_option_function<std::string>(
       "--with-digest", [request](const std::string& digest) { request->set_digest(digest); },
       "Only files with this content, such as sha256:...");
-  command
-      .add_option_function<std::uint64_t>(
-          "--min-size", [request](std::uint64_t size) { request->set_min_size(size); },
-          "Only files of at least this size (10M = 10 x 1024 x 1024)")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false).description(""))
-      ->type_name("SIZE");
-  command
-      .add_option_function<std::uint64_t>(
-          "--max-size", [request](std::uint64_t size) { request->set_max_size(size); },
-          "Only files of at most this size")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false).description(""))
-      ->type_name("SIZE");
+  TakesSize(command.add_option_function<std::uint64_t>(
+      "--min-size", [request](std::uint64_t size) { request->set_min_size(size); },
+      "Only files of at least this size (10M = 10 x 1024 x 1024)"));
+  TakesSize(command.add_option_function<std::uint64_t>(
+      "--max-size", [request](std::uint64_t size) { request->set_max_size(size); },
+      "Only files of at most this size"));
   command.callback([request, &invocation] {
     invocation.run = [request](Session session) { return ListFiles(session, *request); };
   });

@@ -25,9 +25,7 @@ constexpr char kPlanGroup[] = "Plans";
 template <typename Set>
 CLI::Option* AddSize(CLI::App& command, const std::string& name, Set set,
                      const std::string& description) {
-  return command.add_option_function<std::uint64_t>(name, std::move(set), description)
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false).description(""))
-      ->type_name("SIZE");
+  return TakesSize(command.add_option_function<std::uint64_t>(name, std::move(set), description));
 }
 
 // An option that names one value of an enumeration.

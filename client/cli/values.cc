@@ -72,6 +72,13 @@ std::string KeepRuleWords() {
   return words + "glob:PATTERN";
 }
 
+CLI::Option* TakesSize(CLI::Option* option) {
+  // Without the check, -1 would be the largest of all sizes.
+  return option->transform(CLI::AsSizeValue(/*kb_is_1000=*/false).description(""))
+      ->check(CLI::Validator(CLI::NonNegativeNumber).description(""))
+      ->type_name("SIZE");
+}
+
 std::string ResourceName(const std::string& collection, const std::string& text) {
   return absl::StrContains(text, "/") ? text : absl::StrCat(collection, "/", text);
 }

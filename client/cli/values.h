@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/timestamp.pb.h"
@@ -21,6 +22,9 @@ absl::StatusOr<google::protobuf::Timestamp> ParseTime(const std::string& text);
 absl::StatusOr<v1::KeepRule> ParseKeepRule(const std::string& text);
 // The words that ParseKeepRule takes, for help and completion.
 std::string KeepRuleWords();
+
+// Makes `option` take "10M", "2GiB" or bytes; units are powers of 1024.
+CLI::Option* TakesSize(CLI::Option* option);
 
 // "{collection}/{id}" of a full name or of a bare id.
 std::string ResourceName(const std::string& collection, const std::string& text);

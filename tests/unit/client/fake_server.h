@@ -38,6 +38,7 @@ class Seen final {
   }
 
   std::size_t calls = 0;
+  std::size_t cancel_calls = 0;
   std::size_t writes = 0;  // That have passed flow control.
   std::size_t cancelled = 0;
   std::size_t ended = 0;
@@ -59,6 +60,7 @@ struct Script {
 class FakeJobService final : public v1::JobService::CallbackService {
  public:
   Script script;
+  v1::Job job;  // What GetJob gives, with the name that was asked for.
   grpc::Status unary_status;
   Seen seen;
 
@@ -78,9 +80,20 @@ class FakeJobService final : public v1::JobService::CallbackService {
                                    const v1::GetJobRequest* request,
                                    v1::GetJobResponse* response) override {
     seen.Count(&Seen::calls);
+    *response->mutable_job() = job;
     response->mutable_job()->set_name(request->name());
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(unary_status);
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
+                                      const v1::CancelJobRequest* request,
+                                      v1::CancelJobResponse* response) override {
+    seen.Count(&Seen::cancel_calls);
+    response->mutable_job()->set_name(request->name());
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
     return reactor;
   }
 

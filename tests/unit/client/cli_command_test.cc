@@ -1,0 +1,143 @@
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "client/cli/command.h"
+#include "client/cli/completion.h"
+#include "client/cli/spec_options.h"
+
+namespace sluice::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// CLI11 takes arguments from the last to the first.
+void Parse(CLI::App& app, std::vector<std::string> arguments) {
+  std::ranges::reverse(arguments);
+  app.parse(arguments);
+}
+
+v1::ScanSpec ParseScan(const std::vector<std::string>& arguments) {
+  CLI::App app;
+  v1::ScanSpec spec;
+  AddRootOptions(app, spec);
+  AddFilterOptions(app, spec);
+  AddScanOptions(app, spec);
+  Parse(app, arguments);
+  return spec;
+}
+
+v1::ReconcileSpec ParseReconcile(const std::vector<std::string>& arguments) {
+  CLI::App app;
+  v1::ReconcileSpec spec;
+  AddSizeOptions(app, spec);
+  AddPlanOptions(app, spec);
+  Parse(app, arguments);
+  return spec;
+}
+
+TEST(ScanOptions, UnsetOptionsLeaveTheSpecToTheServersDefaults) {
+  v1::ScanSpec expected;
+  expected.add_roots("/");
+  EXPECT_EQ(ParseScan({"/"}).SerializeAsString(), expected.SerializeAsString());
+}
+
+TEST(ScanOptions, SizesTakeUnitsOf1024) {
+  const v1::ScanSpec spec = ParseScan({"--min-size=10M", "--max-size", "2gib", "/"});
+  EXPECT_EQ(spec.min_size(), 10U * 1024 * 1024);
+  EXPECT_EQ(spec.max_size(), 2ULL * 1024 * 1024 * 1024);
+  EXPECT_THROW(ParseScan({"--min-size=10X", "/"}), CLI::ParseError);
+  EXPECT_THROW(ParseScan({"--min-size=99999999999E", "/"}), CLI::ParseError);
+  EXPECT_THROW(ParseScan({"--min-size=-1", "/"}), CLI::ParseError);
+}
+
+TEST(ScanOptions, RepeatableOptionsTakeOneValueEach) {
+  const v1::ScanSpec spec = ParseScan({"--exclude", "*.tmp", "--exclude", ".git/", "/"});
+  EXPECT_THAT(spec.exclude(), ElementsAre("*.tmp", ".git/"));
+  EXPECT_THAT(spec.roots(), ElementsAre("/"));
+}
+
+TEST(ScanOptions, EveryOtherOptionLandsInItsField) {
+  const v1::ScanSpec spec = ParseScan(
+      {"--include=*.iso", "--modified-after=2024-02-29T12:00:00Z", "--modified-before=2030-01-01",
+       "--skip-hidden", "--one-file-system", "--max-depth=3", "--type=file", "--type=symlink",
+       "--digest=candidates", "--algorithm=xxh3-128", "--read-threads=4", "--report-skipped", "/"});
+  EXPECT_THAT(spec.include(), ElementsAre("*.iso"));
+  EXPECT_EQ(spec.modified_after().seconds(), 1709208000);
+  EXPECT_TRUE(spec.has_modified_before());
+  EXPECT_TRUE(spec.skip_hidden() && spec.one_file_system() && spec.report_skipped());
+  EXPECT_EQ(spec.max_depth(), 3U);
+  EXPECT_THAT(spec.types(), ElementsAre(v1::FILE_TYPE_REGULAR, v1::FILE_TYPE_SYMLINK));
+  EXPECT_EQ(spec.digest_policy(), v1::DIGEST_POLICY_CANDIDATES);
+  EXPECT_EQ(spec.digest_algorithm(), v1::DIGEST_ALGORITHM_XXH3_128);
+  EXPECT_EQ(spec.read_threads(), 4U);
+}
+
+TEST(ScanOptions, AGlobThatIsNoTextIsAUsageError) {
+  EXPECT_THROW(ParseScan({"--include=\xff", "/"}), CLI::ValidationError);
+}
+
+TEST(ReconcileOptions, EveryOptionLandsInItsField) {
+  const v1::ReconcileSpec spec = ParseReconcile(
+      {"--min-size=0", "--max-size=1K", "--keep=newest", "--keep=glob:/a/**", "--protect=/b/**",
+       "--action=reflink", "--scope=within-scan", "--min-copies=3", "--order=largest-first"});
+  EXPECT_TRUE(spec.has_min_size());
+  EXPECT_EQ(spec.max_size(), 1024U);
+  ASSERT_EQ(spec.keep_size(), 2);
+  EXPECT_EQ(spec.keep(1).pattern(), "/a/**");
+  EXPECT_THAT(spec.protect(), ElementsAre("/b/**"));
+  EXPECT_EQ(spec.action(), v1::ACTION_REFLINK);
+  EXPECT_EQ(spec.scope(), v1::ReconcileSpec::SCOPE_WITHIN_SCAN);
+  EXPECT_EQ(spec.min_copies(), 3U);
+  EXPECT_EQ(spec.order(), v1::ReconcileSpec::ORDER_LARGEST_FIRST);
+}
+
+TEST(CommandLine, ProgramOptionsStandBeforeOrAfterTheCommand) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--json", "--server=h:1", "jobs", "list"},
+        std::vector<std::string>{"jobs", "list", "--json", "--server=h:1"}}) {
+    Invocation invocation;
+    Parse(*MakeCommandLine(invocation), arguments);
+    EXPECT_TRUE(invocation.json);
+    EXPECT_EQ(invocation.server, "h:1");
+    EXPECT_TRUE(invocation.run);
+  }
+}
+
+TEST(CommandLine, OnlyDetachingNeedsAServerThatStays) {
+  Invocation invocation;
+  Parse(*MakeCommandLine(invocation), {"scan", "/"});
+  EXPECT_FALSE(invocation.needs_lasting_server);
+  Parse(*MakeCommandLine(invocation), {"scan", "--detach", "/"});
+  EXPECT_TRUE(invocation.needs_lasting_server);
+}
+
+TEST(CommandLine, EveryCommandSaysWhatItDoesAndEveryOptionToo) {
+  Invocation invocation;
+  const auto root = MakeCommandLine(invocation);
+  for (const CLI::App* command : root->get_subcommands(nullptr)) {
+    EXPECT_FALSE(command->get_description().empty()) << command->get_name();
+    EXPECT_THAT(command->get_footer(), HasSubstr("Examples:")) << command->get_name();
+    for (const CLI::Option* option : command->get_options()) {
+      EXPECT_FALSE(option->get_description().empty()) << option->get_name();
+    }
+  }
+}
+
+TEST(Completion, KnowsNestedCommandsAndInheritedOptions) {
+  Invocation invocation;
+  const auto root = MakeCommandLine(invocation);
+  const std::string bash = CompletionScript(*root, Shell::kBash);
+  EXPECT_THAT(bash, HasSubstr("\"jobs list\") command=\"jobs list\""));
+  EXPECT_THAT(bash, HasSubstr("commands=\"list get watch cancel\""));
+  EXPECT_THAT(bash, HasSubstr("--limit --state --kind --version --help --server"));
+  EXPECT_THAT(CompletionScript(*root, Shell::kZsh), HasSubstr("#compdef sluice"));
+  EXPECT_THAT(CompletionScript(*root, Shell::kFish),
+              HasSubstr("__fish_seen_subcommand_from jobs; and __fish_seen_subcommand_from watch"));
+}
+
+}  // namespace
+}  // namespace sluice::cli

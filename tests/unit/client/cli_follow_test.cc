@@ -1,0 +1,190 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "client/cli/follow.h"
+#include "pipeline/async/status_error.h"
+#include "pipeline/async/sync_wait.h"
+#include "pipeline/fs/unique_fd.h"
+#include "tests/unit/client/fake_server.h"
+
+namespace sluice::cli {
+namespace {
+
+using testing::HasSubstr;
+
+// A file without a name, to print into.
+class Sink final {
+ public:
+  Sink() : file_(std::tmpfile()) {}
+  ~Sink() { std::fclose(file_); }
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+
+  int fd() const { return fileno(file_); }
+  std::string Text() const {
+    std::string text(static_cast<std::size_t>(lseek(fd(), 0, SEEK_END)), '\0');
+    EXPECT_EQ(pread(fd(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+    return text;
+  }
+
+ private:
+  std::FILE* file_;
+};
+
+struct Pipe {
+  Pipe() {
+    std::array<int, 2> ends = {};
+    EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+    reader = UniqueFd(ends[0]);
+    writer = UniqueFd(ends[1]);
+  }
+  UniqueFd reader;
+  UniqueFd writer;
+};
+
+v1::EventBatch First() {
+  v1::EventBatch batch;
+  batch.mutable_job()->set_name("jobs/1");
+  batch.mutable_job()->mutable_spec()->mutable_scan();
+  batch.set_next_sequence(1);
+  return batch;
+}
+
+v1::EventBatch OneFileAndOneError() {
+  v1::EventBatch batch;
+  v1::JobEvent& file = *batch.add_events();
+  file.set_sequence(1);
+  file.mutable_file()->set_path("/data/a");
+  v1::JobEvent& error = *batch.add_events();
+  error.set_sequence(2);
+  error.mutable_error()->set_path("/data/b");
+  error.mutable_error()->set_operation("open");
+  error.mutable_error()->mutable_status()->set_message("Permission denied");
+  batch.mutable_progress()->set_stage("enumerate");
+  batch.set_next_sequence(3);
+  return batch;
+}
+
+v1::EventBatch Last(v1::JobState state, v1::StreamEnd::Reason reason, std::uint64_t errors) {
+  v1::EventBatch batch;
+  batch.mutable_end()->set_reason(reason);
+  batch.mutable_end()->mutable_summary()->set_state(state);
+  batch.mutable_end()->mutable_summary()->mutable_counters()->set_errors(errors);
+  batch.set_next_sequence(3);
+  return batch;
+}
+
+v1::EventBatch Succeeded() {
+  return Last(v1::JOB_STATE_SUCCEEDED, v1::StreamEnd::REASON_JOB_ENDED, 1);
+}
+
+class FollowTest : public testing::Test {
+ protected:
+  ExitStatus Run(Files files, Console::Options options = {}) {
+    options.output = output_.fd();
+    options.error = error_.fd();
+    Console console(options);
+    const ExitStatus status = SyncWait(RunAndReport(
+        {.client = &client_, .console = &console, .stop = stop_.get_token()}, {}, files, false));
+    console.Flush();
+    return status;
+  }
+  FakeJobService& jobs() { return server_.jobs; }
+
+  FakeServer server_;
+  ThreadPool executor_{1};
+  Client client_{server_.address(), executor_};
+  std::stop_source stop_;
+  Sink output_;
+  Sink error_;
+};
+
+TEST_F(FollowTest, AScanPrintsItsSummaryAndSaysItemErrorsOnTheOtherStream) {
+  jobs().script.batches = {First(), OneFileAndOneError(), Succeeded()};
+  EXPECT_EQ(Run(Files::kCount), ExitStatus::kItemErrors);
+  EXPECT_THAT(output_.Text(), HasSubstr("errors        1\n"));
+  EXPECT_EQ(error_.Text(), "sluice: /data/b: open: Permission denied\n");
+}
+
+TEST_F(FollowTest, AListOfFilesHasNothingElseOnStandardOutput) {
+  jobs().script.batches = {First(), OneFileAndOneError(), Succeeded()};
+  EXPECT_EQ(Run(Files::kPrint), ExitStatus::kItemErrors);
+  EXPECT_EQ(output_.Text(), "-                0  /data/a\n");
+  EXPECT_THAT(error_.Text(), HasSubstr("errors        1\n"));
+}
+
+TEST_F(FollowTest, JsonIsOneEventALineWithTheNamesOfTheContract) {
+  jobs().script.batches = {First(), OneFileAndOneError(), Succeeded()};
+  Run(Files::kPrint, {.format = Console::Format::kJson});
+  EXPECT_EQ(output_.Text(),
+            "{\"sequence\":\"1\",\"file\":{\"path\":\"/data/a\"}}\n"
+            "{\"sequence\":\"2\",\"error\":{\"path\":\"/data/b\",\"operation\":\"open\","
+            "\"status\":{\"message\":\"Permission denied\"}}}\n");
+  EXPECT_EQ(error_.Text(), "");
+}
+
+TEST_F(FollowTest, ProgressIsShownOnRequestAndGoneInTheEnd) {
+  jobs().script.batches = {First(), OneFileAndOneError(), Succeeded()};
+  Run(Files::kCount, {.progress = true});
+  EXPECT_THAT(error_.Text(), HasSubstr("\renumerate  0 items"));
+  EXPECT_TRUE(error_.Text().ends_with("\r\x1b[K"));
+}
+
+TEST_F(FollowTest, AFailedJobSaysWhy) {
+  jobs().script.batches = {First(), Last(v1::JOB_STATE_FAILED, v1::StreamEnd::REASON_JOB_ENDED, 0)};
+  jobs().job.mutable_error()->set_message("the catalog is full");
+  EXPECT_EQ(Run(Files::kCount), ExitStatus::kFailed);
+  EXPECT_EQ(error_.Text(), "sluice: jobs/1 failed: the catalog is full\n");
+}
+
+TEST_F(FollowTest, AStreamThatEndsBeforeItsJobSaysWhereToGoOn) {
+  jobs().script.batches = {First(), OneFileAndOneError(),
+                           Last(v1::JOB_STATE_RUNNING, v1::StreamEnd::REASON_DRAINING, 0)};
+  try {
+    Run(Files::kCount);
+    FAIL() << "a cut result must not look complete";
+  } catch (const StatusError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("sluice jobs watch jobs/1 --from=3"));
+  }
+}
+
+TEST_F(FollowTest, InterruptedItCancelsTheJobBeforeItEnds) {
+  jobs().script = {.batches = {First(), OneFileAndOneError()}, .hang = true};
+  const Pipe errors;
+  Console console({.output = output_.fd(), .error = errors.writer.get()});
+  const std::jthread interrupter([&] {
+    char first_byte = 0;
+    EXPECT_EQ(read(errors.reader.get(), &first_byte, 1), 1);
+    stop_.request_stop();
+  });
+  EXPECT_THROW(SyncWait(RunJob({&client_, &console, stop_.get_token()}, {}, Files::kCount)),
+               Cancelled);
+  EXPECT_EQ(jobs().seen.Get(&Seen::cancel_calls), 1U);
+}
+
+TEST(Console, AClosedOutputIsToldApartFromAFailedOne) {
+  std::signal(SIGPIPE, SIG_IGN);
+  Pipe pipe;
+  pipe.reader.reset();
+  Console closed({.output = pipe.writer.get()});
+  closed.Print("x");
+  EXPECT_THROW(closed.Flush(), OutputClosed);
+
+  const UniqueFd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+  Console failed({.output = full.get()});
+  failed.Print("x");
+  EXPECT_THROW(failed.Flush(), StatusError);
+}
+
+}  // namespace
+}  // namespace sluice::cli
