@@ -149,7 +149,7 @@ TEST(ReconcileOracle, LargeClassesGroupExactlyTheFilesOfEqualContent) {
   const std::uint32_t seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   for (std::uint32_t round = 0; round < 3; ++round) {
-    ExpectPlansAreThoseOfTheOracle(600, seed + round);
+    ExpectPlansAreThoseOfTheOracle(400, seed + round);
   }
 }
 

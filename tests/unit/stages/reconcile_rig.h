@@ -1,12 +1,14 @@
 #ifndef SLUICE_TESTS_UNIT_STAGES_RECONCILE_RIG_H_
 #define SLUICE_TESTS_UNIT_STAGES_RECONCILE_RIG_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
 #include "pipeline/async/async_generator.h"
@@ -53,6 +55,28 @@ inline std::vector<std::string> PathsOf(const std::vector<ItemError>& errors) {
   std::vector<std::string> paths;
   for (const ItemError& error : errors) paths.push_back(error.path);
   return paths;
+}
+
+// A content of `size` dots with `byte` at `place`.
+inline std::string Content(std::size_t size, char byte = '.', std::size_t place = 0) {
+  std::string content(size, '.');
+  content[place] = byte;
+  return content;
+}
+
+// So many inodes with the same content: "/<prefix>0", "/<prefix>1" ...
+inline void AddCopies(FakeDisk& disk, const std::string& prefix, std::size_t count,
+                      const std::string& content) {
+  for (std::size_t i = 0; i < count; ++i) disk.AddFile(absl::StrCat("/", prefix, i), content);
+}
+
+// Two copies, "/<size>_0" and "/<size>_1", of each size.
+inline void AddClassesOfTwo(FakeDisk& disk, const std::vector<std::size_t>& sizes) {
+  for (const std::size_t size : sizes) AddCopies(disk, absl::StrCat(size, "_"), 2, Content(size));
+}
+
+inline std::optional<ReconcileItem> Pull(AsyncGenerator<ReconcileItem>& items) {
+  return SyncWait(NextOf(&items));
 }
 
 // A disk, and all that is needed to reconcile what is on it. Joins its scope at the end.
