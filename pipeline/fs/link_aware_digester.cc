@@ -1,5 +1,6 @@
 #include "pipeline/fs/link_aware_digester.h"
 
+#include <utility>
 #include <variant>
 
 namespace sluice {
@@ -7,7 +8,7 @@ namespace sluice {
 // The claim to read a file, which is given back whatever ends the reading.
 class LinkAwareDigester::Reading final {
  public:
-  Reading(LinkAwareDigester& digester, const Key& key) : digester_(digester), key_(key) {}
+  Reading(LinkAwareDigester& digester, Key key) : digester_(digester), key_(std::move(key)) {}
   Reading(const Reading&) = delete;
   Reading& operator=(const Reading&) = delete;
   ~Reading() { digester_.Settle(key_, digest_); }

@@ -1,9 +1,9 @@
 #ifndef SLUICE_PIPELINE_FS_UNIQUE_FD_H_
 #define SLUICE_PIPELINE_FS_UNIQUE_FD_H_
 
-#include <utility>
-
 #include <unistd.h>
+
+#include <utility>
 
 namespace sluice {
 

@@ -26,14 +26,15 @@ inline constexpr std::uint64_t kDigestChunkBytes = 4 * 1024 * 1024;
 
 // Adds the digest of the whole content to every regular file that passes; a file that fails becomes
 // an ItemError; all else passes untouched. A file that changes between its enumeration and its
-// digest is recorded in the version that was read.
+// digest is recorded in the version that was read. The names of an inode that are met near each
+// other are read once.
 // Order: that of the source. Bound: at most concurrency x kDigestChunkItems items ahead of the
 // consumer (and one chunk being filled). Cancellation: stops in the middle of a file.
 // REQUIRES: concurrency >= 1.
 AsyncGenerator<ScanItem> DigestAll(AsyncGenerator<ScanItem> source, DigestAlgorithm algorithm,
                                    std::size_t concurrency, DigestDeps deps);
 
-// The same, but only files that share their size with another one of the source are digested. All
+// The same, but only files that share their size with another inode of the source are digested. All
 // that is no regular file passes at once; the regular files follow, ordered by size, when the
 // source has ended; until then they wait in a spool of bounded memory in `spool_directory`.
 AsyncGenerator<ScanItem> DigestCandidates(AsyncGenerator<ScanItem> source,

@@ -36,15 +36,16 @@ struct EnumerateDeps {
   const AllowedRoots& roots;
   PipelineCounters& counters;
   std::stop_token stop;
-  // Directories (device, inode) that no scan enters: the server's own data.
+  // Directories (device, inode) that no scan enters, or begins in: the server's own data.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> protected_directories;
 };
 
 // Walks the roots one after the other and yields what the options take: files, failures, and (on
 // request) what was left out. A directory that is left out is not entered; one that is only not
-// recorded (by its type) is. Order: as the file system lists, each directory before its content.
-// Lazy: at most one entry ahead of its consumer. Throws Cancelled when stopped.
-// Blocks on the disk between two items.
+// recorded (by its type) is. A directory at max_depth may be recorded and is left out (kDepth) as
+// well: what it holds is not seen. Order: as the file system lists, each directory before its
+// content. Lazy: at most one entry ahead of its consumer. Throws Cancelled when stopped. Blocks on
+// the disk between two items.
 AsyncGenerator<ScanItem> Enumerate(EnumerateOptions options, EnumerateDeps deps);
 
 }  // namespace sluice

@@ -1,7 +1,7 @@
 #ifndef SLUICE_TESTS_UNIT_FS_FAKE_DIGESTER_H_
 #define SLUICE_TESTS_UNIT_FS_FAKE_DIGESTER_H_
 
-#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
