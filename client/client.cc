@@ -59,28 +59,28 @@ Client::Client(const std::string& address, Executor& executor, const Options& op
       jobs_(v1::JobService::NewStub(channel_)),
       catalog_(v1::CatalogService::NewStub(channel_)) {}
 
-Client::~Client() = default;
+Client::~Client() { calls_.WaitForNone(); }
 
 AsyncGenerator<v1::EventBatch> Client::Run(v1::RunJobRequest request, CallOptions options) {
-  return Batches(internal::ReadStream(jobs_->async(), &JobStub::RunJob, std::move(request),
+  return Batches(internal::ReadStream(jobs_->async(), &JobStub::RunJob, std::move(request), &calls_,
                                       &executor_, std::move(options)));
 }
 
 AsyncGenerator<v1::EventBatch> Client::Watch(v1::WatchJobRequest request, CallOptions options) {
   return Batches(internal::ReadStream(jobs_->async(), &JobStub::WatchJob, std::move(request),
-                                      &executor_, std::move(options)));
+                                      &calls_, &executor_, std::move(options)));
 }
 
 AsyncGenerator<v1::StreamFilesResponse> Client::StreamFiles(v1::StreamFilesRequest request,
                                                             CallOptions options) {
   return internal::ReadStream(catalog_->async(), &CatalogStub::StreamFiles, std::move(request),
-                              &executor_, std::move(options));
+                              &calls_, &executor_, std::move(options));
 }
 
 AsyncGenerator<v1::StreamPlansResponse> Client::StreamPlans(v1::StreamPlansRequest request,
                                                             CallOptions options) {
   return internal::ReadStream(catalog_->async(), &CatalogStub::StreamPlans, std::move(request),
-                              &executor_, std::move(options));
+                              &calls_, &executor_, std::move(options));
 }
 
 Task<v1::Job> Client::StartJob(v1::StartJobRequest request, CallOptions options) {

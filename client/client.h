@@ -9,6 +9,7 @@
 #include "grpcpp/security/credentials.h"
 
 #include "client/call_options.h"
+#include "client/live_calls.h"
 #include "pipeline/async/async_generator.h"
 #include "pipeline/async/executor.h"
 #include "pipeline/async/task.h"
@@ -41,7 +42,8 @@ namespace sluice {
 // Errors: StatusError, whose status has the server's code and message; the details of it are read
 // with client/error_details.h. The failure of a job is no error of the call: see EventBatch.end.
 // Cancellation: CallOptions::stop ends a call with Cancelled; dropping a generator cancels its
-// call. Thread-safe. Lifetime: outlives its generators and tasks; the executor outlives the client.
+// call. Thread-safe. Lifetime: outlives its generators and tasks, and its destruction waits until
+// gRPC has let go of their calls; the executor outlives the client.
 class Client final {
  public:
   struct Options {
@@ -82,6 +84,7 @@ class Client final {
 
  private:
   Executor& executor_;
+  internal::LiveCalls calls_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::JobService::Stub> jobs_;
   const std::unique_ptr<v1::CatalogService::Stub> catalog_;

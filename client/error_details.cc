@@ -98,7 +98,9 @@ std::string DescribeError(const google::rpc::Status& status) {
     text = absl::StatusCodeToString(static_cast<absl::StatusCode>(status.code()));
   }
   for (const std::string& line : DescribeDetails(status)) {
-    if (!absl::StrContains(status.message(), line)) absl::StrAppend(&text, "\n  ", line);
+    const bool said = absl::StrContains(status.message(), line) ||
+                      (!status.message().empty() && absl::EndsWith(line, status.message()));
+    if (!said) absl::StrAppend(&text, "\n  ", line);
   }
   return text;
 }

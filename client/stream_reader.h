@@ -13,6 +13,7 @@
 
 #include "client/call_options.h"
 #include "client/error_details.h"
+#include "client/live_calls.h"
 #include "pipeline/async/async_generator.h"
 #include "pipeline/async/executor.h"
 #include "pipeline/async/status_error.h"
@@ -38,8 +39,8 @@ class StreamCall final : public grpc::ClientReadReactor<Response> {
   using Method = void (Async::*)(grpc::ClientContext*, const Request*,
                                  grpc::ClientReadReactor<Response>*);
 
-  StreamCall(Request request, Executor* executor)
-      : request_(std::move(request)), executor_(*executor) {}
+  StreamCall(Request request, LiveCalls* calls, Executor* executor)
+      : token_(*calls), request_(std::move(request)), executor_(*executor) {}
 
   template <typename Async>
   void Start(Async* stub, Method<Async> method, const CallOptions& options,
@@ -80,6 +81,7 @@ class StreamCall final : public grpc::ClientReadReactor<Response> {
     if (waiting_) executor_.Post(waiting_);
   }
 
+  const LiveCalls::Token token_;
   grpc::ClientContext context_;
   const Request request_;
   Executor& executor_;
@@ -98,8 +100,8 @@ class StreamReader final {
 
   template <typename Async>
   StreamReader(Async* stub, typename Call::template Method<Async> method, Request request,
-               Executor* executor, const CallOptions& options)
-      : call_(std::make_shared<Call>(std::move(request), executor)) {
+               LiveCalls* calls, Executor* executor, const CallOptions& options)
+      : call_(std::make_shared<Call>(std::move(request), calls, executor)) {
     call_->Start(stub, method, options, call_);
   }
   StreamReader(const StreamReader&) = delete;
@@ -150,14 +152,16 @@ class StreamReader final {
 // Lazy: the call starts with the first pull, and a message is asked of gRPC only when it is pulled.
 // The consumer goes on on `executor`. Dropping the generator cancels the call.
 // Errors: ends with StatusError when the status is not OK, with Cancelled when told to stop before.
-// Lifetime: the stub outlives the first pull; the executor outlives the generator.
+// Lifetime: stub, calls and executor outlive the generator, and `calls` is waited for.
 template <typename Async, typename Request, typename Response>
 AsyncGenerator<Response> ReadStream(Async* stub,
                                     void (Async::*method)(grpc::ClientContext*, const Request*,
                                                           grpc::ClientReadReactor<Response>*),
-                                    Request request, Executor* executor, CallOptions options) {
+                                    Request request, LiveCalls* calls, Executor* executor,
+                                    CallOptions options) {
   ThrowIfStopRequested(options.stop);
-  StreamReader<Request, Response> reader(stub, method, std::move(request), executor, options);
+  StreamReader<Request, Response> reader(stub, method, std::move(request), calls, executor,
+                                         options);
   const std::stop_callback cancel_on_stop(options.stop, [&reader] { reader.Cancel(); });
   Response message;
   while (co_await reader.Read(&message)) co_yield std::move(message);

@@ -143,7 +143,7 @@ Task<ExitStatus> RunAndReport(Session session, v1::JobSpec spec, Files files, bo
   const FollowedJob followed = co_await RunJob(session, std::move(spec), files);
   if (!console.json()) {
     // A list of files is for other programs: what is said about it goes elsewhere.
-    const std::string summary = SummaryText(followed.job.spec(), followed.summary);
+    const std::string summary = SummaryText(followed.job, followed.summary);
     if (files == Files::kPrint) {
       console.Note(absl::StripTrailingAsciiWhitespace(summary));
     } else {

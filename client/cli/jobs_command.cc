@@ -43,25 +43,31 @@ std::string Filter(const ListOptions& options) {
   return absl::StrJoin(terms, " AND ");
 }
 
+std::string TableRow(const std::string& name, const std::string& kind, const std::string& state,
+                     const std::string& created, const std::string& items,
+                     const std::string& errors) {
+  return absl::StrFormat("%-42s %-10s %-10s %-19s %12s %8s\n", name, kind, state, created, items,
+                         errors);
+}
+
 std::string JobRow(const v1::Job& job) {
-  return absl::StrFormat("%-42s %-10s %-10s %-19s %12s %8s\n", job.name(), KindName(job.spec()),
-                         StateName(job.state()), LocalTime(job.create_time()),
-                         Grouped(job.counters().items()), Grouped(job.counters().errors()));
+  return TableRow(job.name(), KindName(job.spec()), StateName(job.state()),
+                  LocalTime(job.create_time()), Grouped(job.counters().items()),
+                  Grouped(job.counters().errors()));
 }
 
 Task<ExitStatus> List(Session session, ListOptions options) {
   Console& console = *session.console;
   v1::ListJobsRequest request;
   request.set_filter(Filter(options));
-  if (!console.json()) {
-    console.Print(absl::StrFormat("%-42s %-10s %-10s %-19s %12s %8s\n", "NAME", "KIND", "STATE",
-                                  "CREATED", "ITEMS", "ERRORS"));
-  }
   auto left = static_cast<std::int64_t>(options.limit);
   while (left > 0) {
     request.set_page_size(static_cast<std::int32_t>(std::min<std::int64_t>(left, kMaxPageSize)));
     const v1::ListJobsResponse page =
         co_await session.client->ListJobs(request, session.call_options());
+    if (!console.json() && request.page_token().empty()) {
+      console.Print(TableRow("NAME", "KIND", "STATE", "CREATED", "ITEMS", "ERRORS"));
+    }
     for (const v1::Job& job : page.jobs()) {
       console.json() ? console.PrintJson(job) : console.Print(JobRow(job));
     }
@@ -78,7 +84,6 @@ std::string JobText(const v1::Job& job) {
       "name          ", job.name(), "\nkind          ", KindName(job.spec()), "\nstate         ",
       StateName(job.state()), "\ncreated       ", LocalTime(job.create_time()), "\nended         ",
       LocalTime(job.end_time()), "\nevents        ", Grouped(job.last_sequence()), "\n");
-  if (!job.scan().empty()) absl::StrAppend(&text, "scan          ", job.scan(), "\n");
   if (job.has_error()) absl::StrAppend(&text, "error         ", DescribeError(job.error()), "\n");
   v1::JobSummary summary;
   *summary.mutable_counters() = job.counters();
@@ -86,7 +91,7 @@ std::string JobText(const v1::Job& job) {
     const std::int64_t end = job.has_end_time() ? job.end_time().seconds() : time(nullptr);
     summary.mutable_elapsed()->set_seconds(end - job.start_time().seconds());
   }
-  return text + SummaryText(job.spec(), summary);
+  return text + SummaryText(job, summary);
 }
 
 Task<ExitStatus> Get(Session session, std::string name) {
@@ -106,7 +111,7 @@ Task<ExitStatus> Watch(Session session, WatchOptions options) {
   options.request.set_name(ResourceName("jobs", options.request.name()));
   const Files files = options.list || console.json() ? Files::kPrint : Files::kCount;
   const FollowedJob followed = co_await WatchJob(session, std::move(options.request), files);
-  if (!console.json()) console.Print(SummaryText(followed.job.spec(), followed.summary));
+  if (!console.json()) console.Print(SummaryText(followed.job, followed.summary));
   co_return ExitStatusFor(followed.summary);
 }
 

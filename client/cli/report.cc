@@ -89,8 +89,9 @@ std::string ReconcileSummaryText(const v1::JobSummary& summary) {
                       Row("time", HumanDuration(summary.elapsed())));
 }
 
-std::string SummaryText(const v1::JobSpec& spec, const v1::JobSummary& summary) {
-  return spec.has_reconcile() ? ReconcileSummaryText(summary) : ScanSummaryText(summary);
+std::string SummaryText(const v1::Job& job, const v1::JobSummary& summary) {
+  if (job.spec().has_reconcile()) return ReconcileSummaryText(summary);
+  return (job.scan().empty() ? "" : Row("scan", job.scan())) + ScanSummaryText(summary);
 }
 
 }  // namespace sluice::cli

@@ -40,25 +40,28 @@ std::string Roots(const v1::ScanSpec& spec) {
   return roots;
 }
 
+std::string TableRow(const std::string& name, const std::string& state, const std::string& created,
+                     const std::string& files, const std::string& size, const std::string& roots) {
+  return absl::StrFormat("%-43s %-10s %-19s %12s %10s  %s\n", name, state, created, files, size,
+                         roots);
+}
+
 std::string ScanRow(const v1::Scan& scan) {
-  return absl::StrFormat("%-43s %-10s %-19s %12s %10s  %s\n", scan.name(),
-                         ScanStateName(scan.state()), LocalTime(scan.create_time()),
-                         Grouped(scan.file_count()), HumanBytes(scan.total_bytes()),
-                         Roots(scan.spec()));
+  return TableRow(scan.name(), ScanStateName(scan.state()), LocalTime(scan.create_time()),
+                  Grouped(scan.file_count()), HumanBytes(scan.total_bytes()), Roots(scan.spec()));
 }
 
 Task<ExitStatus> List(Session session, std::uint32_t limit) {
   Console& console = *session.console;
-  if (!console.json()) {
-    console.Print(absl::StrFormat("%-43s %-10s %-19s %12s %10s  %s\n", "NAME", "STATE", "CREATED",
-                                  "FILES", "SIZE", "ROOTS"));
-  }
   v1::ListScansRequest request;
   auto left = static_cast<std::int64_t>(limit);
   while (left > 0) {
     request.set_page_size(static_cast<std::int32_t>(std::min<std::int64_t>(left, kMaxPageSize)));
     const v1::ListScansResponse page =
         co_await session.client->ListScans(request, session.call_options());
+    if (!console.json() && request.page_token().empty()) {
+      console.Print(TableRow("NAME", "STATE", "CREATED", "FILES", "SIZE", "ROOTS"));
+    }
     for (const v1::Scan& scan : page.scans()) {
       console.json() ? console.PrintJson(scan) : console.Print(ScanRow(scan));
     }

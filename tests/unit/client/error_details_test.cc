@@ -48,6 +48,7 @@ TEST(ErrorDetails, ADetailOfAnUnknownTypeIsPassedOver) {
 TEST(ErrorDetails, WhatTheMessageAlreadySaysIsNotSaidTwice) {
   const std::string message = "spec.scan.roots[0]: must be an absolute path";
   EXPECT_EQ(DescribeError(With(message, BadRoot())), message);
+  EXPECT_EQ(DescribeError(With("must be an absolute path", BadRoot())), "must be an absolute path");
 }
 
 TEST(ErrorDetails, AStatusWithoutMessageIsDescribedByItsCode) {
