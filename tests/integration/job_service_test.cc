@@ -73,7 +73,7 @@ TEST(JobService, ClientThatStopsReadingStopsTheDiskAndLosesNothing) {
 
 TEST(JobService, JobIsCancelledWhenItsCallGoesAway) {
   ServerRig rig;
-  rig.WriteFiles(2000);
+  rig.WriteFiles(500);
   v1::RunJobRequest request = rig.ScanRequest();
   request.mutable_spec()->set_window(16);
   std::optional stream = rig.client().Run(request);
@@ -84,14 +84,14 @@ TEST(JobService, JobIsCancelledWhenItsCallGoesAway) {
 
 TEST(JobService, JobGoesOnWithoutItsCallWhenAskedTo) {
   ServerRig rig;
-  rig.WriteFiles(2000);
+  rig.WriteFiles(500);
   v1::RunJobRequest request = rig.ScanRequest();
   request.mutable_spec()->set_pacing(v1::PACING_FREE_RUNNING);
   request.set_on_disconnect(v1::RunJobRequest::ON_DISCONNECT_CONTINUE);
   std::optional stream = rig.client().Run(request);
   const std::string name = PullOne(*stream)->job().name();
   stream.reset();
-  EXPECT_EQ(rig.AwaitState(name, v1::JOB_STATE_SUCCEEDED).counters().items(), 2000U);
+  EXPECT_EQ(rig.AwaitState(name, v1::JOB_STATE_SUCCEEDED).counters().items(), 500U);
 }
 
 TEST(JobService, WatchersGetTheSameBytesFromAnySequence) {
