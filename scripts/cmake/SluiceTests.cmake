@@ -37,8 +37,16 @@ function(sluice_add_test name)
   gtest_discover_tests(${name}
     TEST_PREFIX "${name}/"
     DISCOVERY_MODE PRE_TEST
-    DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS "${labels}" TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${SLUICE_TEST_ENVIRONMENT}")
+    DISCOVERY_TIMEOUT 60)
+  # Not by PROPERTIES above, which takes lists apart before CMake 3.26: read by CTest when the tests are known.
+  set(script "${CMAKE_CURRENT_BINARY_DIR}/${name}_properties.cmake")
+  file(CONFIGURE OUTPUT "${script}" @ONLY CONTENT [=[
+if(@name@_TESTS)
+  set_tests_properties(${@name@_TESTS} PROPERTIES
+    LABELS "@labels@" TIMEOUT @arg_TIMEOUT@ ENVIRONMENT "@SLUICE_TEST_ENVIRONMENT@")
+endif()
+]=])
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${script}")
 endfunction()
 
 function(sluice_add_python_test name)
