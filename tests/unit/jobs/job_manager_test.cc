@@ -1,8 +1,11 @@
 #include "server/jobs/job_manager.h"
 
+#include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -88,6 +91,36 @@ TEST(JobManager, CancellingAWaitingJobEndsIt) {
   EXPECT_EQ(Value(rig.manager().Cancel(name)).state(), v1::JOB_STATE_CANCELLING);
   JobRig::AwaitState(*job, v1::JOB_STATE_CANCELLED);
   EXPECT_EQ(Value(rig.manager().Cancel(name)).state(), v1::JOB_STATE_CANCELLED);
+}
+
+// Hours of reading, without a byte on the disk.
+void WriteEndlessFile(const JobRig& rig, const std::string& name) {
+  constexpr std::uintmax_t kBytes = std::uintmax_t{4} << 40;
+  std::filesystem::resize_file(rig.tree().Write(name), kBytes);
+}
+
+TEST(JobManager, CancelEndsAScanInTheMiddleOfALargeFile) {
+  JobRig rig;
+  WriteEndlessFile(rig, "large");
+  const auto job = Value(rig.Start(rig.ScanSpec(v1::DIGEST_POLICY_ALL)));
+  while (job->counters().enumerate.items.load() == 0) std::this_thread::yield();
+  ASSERT_TRUE(rig.manager().Cancel(job->Snapshot().name()).ok());
+  JobRig::AwaitState(*job, v1::JOB_STATE_CANCELLED);
+}
+
+TEST(JobManager, CancelEndsAReconcileInTheMiddleOfALargeFile) {
+  JobRig rig;
+  WriteEndlessFile(rig, "a");
+  WriteEndlessFile(rig, "b");
+  const auto scan = Value(rig.Start(rig.ScanSpec()));
+  rig.Follow(scan);
+  v1::JobSpec spec;
+  spec.mutable_reconcile()->add_scans(scan->Snapshot().scan());
+  const auto job = Value(rig.Start(spec));
+  // Prefixes and suffixes are read: what is left is to read them whole.
+  while (job->counters().digest.items.load() < 4) std::this_thread::yield();
+  ASSERT_TRUE(rig.manager().Cancel(job->Snapshot().name()).ok());
+  JobRig::AwaitState(*job, v1::JOB_STATE_CANCELLED);
 }
 
 TEST(JobManager, SameRequestIdIsCarriedOutOnce) {

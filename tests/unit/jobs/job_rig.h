@@ -5,6 +5,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -29,7 +30,7 @@ class JobRig final {
   JobRig& operator=(const JobRig&) = delete;
   ~JobRig() { Close(); }
 
-  TempTree& tree() { return tree_; }
+  const TempTree& tree() const { return tree_; }
   JobManager& manager() { return *manager_; }
   Catalog& catalog() { return *catalog_; }
 
