@@ -34,6 +34,15 @@ FileEntry File(std::string path, std::uint64_t inode, std::uint64_t size, std::u
   return {.path = std::move(path), .stat = {.size = size, .inode = inode, .link_count = links}};
 }
 
+// The files that `make_file` makes of 0, 1, 2 ...
+template <typename MakeFile>
+std::vector<ScanItem> Files(std::uint64_t count, MakeFile make_file) {
+  std::vector<ScanItem> items;
+  items.reserve(count);
+  for (std::uint64_t i = 0; i < count; ++i) items.emplace_back(make_file(i));
+  return items;
+}
+
 // Yields `items`, counting in `pulled`; then fails with `end`, if that is an error.
 AsyncGenerator<ScanItem> Source(std::vector<ScanItem> items, std::atomic<std::size_t>* pulled,
                                 absl::Status end = absl::OkStatus()) {
@@ -87,8 +96,7 @@ using DigestAllTest = DigestTest;
 using DigestCandidatesTest = DigestTest;
 
 TEST_F(DigestAllTest, KeepsTheOrderOfTheSource) {
-  std::vector<ScanItem> items;
-  for (std::uint64_t i = 0; i < 500; ++i) items.emplace_back(File(std::to_string(i), i, i));
+  const auto items = Files(500, [](auto i) { return File(std::to_string(i), i, i); });
   std::vector<ScanItem> expected = items;
   for (ScanItem& item : expected) {
     auto& file = std::get<FileEntry>(item);
@@ -134,8 +142,7 @@ TEST_F(DigestAllTest, CountsFilesAndBytesRead) {
 }
 
 TEST_F(DigestAllTest, ReadsAFileWithSeveralNamesOnce) {
-  std::vector<ScanItem> items;
-  for (int i = 0; i < 200; ++i) items.emplace_back(File(std::to_string(i), 1, 10, 200));
+  const auto items = Files(200, [](auto i) { return File(std::to_string(i), 1, 10, 200); });
   EXPECT_EQ(Digested(Run(All(items))).size(), items.size());
   EXPECT_EQ(digester_.read().size(), 1U);
   EXPECT_EQ(counters_.digest.bytes, 10U);
@@ -211,18 +218,15 @@ TEST_F(DigestCandidatesTest, TakesTheNamesOfOneInodeForOneFile) {
 }
 
 TEST_F(DigestCandidatesTest, ReadsAnInodeOnceWhateverItsNames) {
-  std::vector<ScanItem> items;
-  for (int i = 0; i < 200; ++i) items.emplace_back(File("/a" + std::to_string(i), 1, 5, 200));
+  auto items = Files(200, [](auto i) { return File("/a" + std::to_string(i), 1, 5, 200); });
   items.emplace_back(File("/b", 2, 5));
   EXPECT_EQ(Digested(Run(Candidates(items))).size(), 201U);
   EXPECT_EQ(digester_.read().size(), 2U);
 }
 
 TEST_F(DigestCandidatesTest, YieldsFilesInOrderOfTheirSize) {
-  std::vector<ScanItem> items;
-  for (std::uint64_t i = 0; i < 300; ++i) {
-    items.emplace_back(File("/" + std::to_string(i), i, i * 7919 % 101));
-  }
+  const auto items =
+      Files(300, [](auto i) { return File("/" + std::to_string(i), i, i * 7919 % 101); });
   const std::vector<ScanItem> files = Run(Candidates(items));
   EXPECT_EQ(files.size(), items.size());
   const auto size = [](const ScanItem& item) { return std::get<FileEntry>(item).stat.size; };
@@ -241,10 +245,9 @@ TEST_F(DigestCandidatesTest, PassesWhatIsNoRegularFileAtOnce) {
 
 TEST_F(DigestCandidatesTest, TakesMoreFilesThanItKeepsInMemory) {
   constexpr std::uint64_t kFiles = 20'000;  // Of 300 bytes each: more than the spool's budget.
-  std::vector<ScanItem> items;
-  for (std::uint64_t i = 0; i < kFiles; ++i) {
-    items.emplace_back(File("/" + std::string(300, 'x') + std::to_string(i), i, i / 2 + i % 2));
-  }
+  const auto items = Files(kFiles, [](auto i) {
+    return File("/" + std::string(300, 'x') + std::to_string(i), i, i / 2 + i % 2);
+  });
   const std::vector<ScanItem> files = Run(Candidates(items));
   EXPECT_EQ(files.size(), kFiles);
   EXPECT_EQ(Digested(files).size(), kFiles - 2);  // Sizes 0 and 10,000 have one file each.
