@@ -47,12 +47,14 @@ inline Task<Reconciled> Drain(AsyncGenerator<ReconcileItem> items) {
 
 inline std::vector<std::string> PathsOf(const Plan& plan) {
   std::vector<std::string> paths;
+  paths.reserve(plan.copies.size());
   for (const PlanCopy& copy : plan.copies) paths.push_back(copy.file.path);
   return paths;
 }
 
 inline std::vector<std::string> PathsOf(const std::vector<ItemError>& errors) {
   std::vector<std::string> paths;
+  paths.reserve(errors.size());
   for (const ItemError& error : errors) paths.push_back(error.path);
   return paths;
 }
