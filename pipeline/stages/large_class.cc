@@ -29,7 +29,7 @@ using Chunk = std::vector<InodeItem>;
 
 // The names of the class, those of one inode taken together.
 AsyncGenerator<InodeItem> InodesOf(SizeClass size_class, ReconcileContextPtr context) {
-  CandidatePages pages(context->deps.candidates);
+  CandidatePages pages(*context->deps.candidates);
   std::optional<Inode> inode;
   for (std::uint64_t position = size_class.first; position < size_class.end; ++position) {
     const CandidateFile* name = pages.At(position, size_class.end - position);
@@ -59,7 +59,7 @@ AsyncGenerator<Chunk> InChunks(AsyncGenerator<InodeItem> inodes, std::uint64_t b
 // Takes the inodes of a chunk one stage on; errors of earlier stages pass.
 Task<Chunk> ReadChunk(ReconcileContextPtr context, ContentPart part, Chunk chunk,
                       std::stop_token stop) {
-  CandidatePages pages(context->deps.candidates);
+  CandidatePages pages(*context->deps.candidates);
   std::vector<ItemError> errors;
   Chunk result;
   result.reserve(chunk.size());
@@ -129,7 +129,7 @@ AsyncGenerator<GroupItem> LargeClassGroups(SizeClass size_class, ReconcileContex
   for (const ContentPart part : size_class.stages()) {
     inodes = Refine(std::move(inodes), part, size_class.size, context);
   }
-  CandidatePages pages(context->deps.candidates);
+  CandidatePages pages(*context->deps.candidates);
   std::unique_ptr<Group> group;
   ContentKey key;
   while (auto item = co_await inodes.Next()) {

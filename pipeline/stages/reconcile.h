@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,8 @@ struct ReconcileOptions {
 };
 
 struct ReconcileDeps {
-  CandidateList& candidates;
+  // Shared: children of the scope may still read it when the generator has been dropped.
+  std::shared_ptr<CandidateList> candidates;
   ContentDigester& digester;
   JobScope& scope;
   PipelineCounters& counters;

@@ -39,7 +39,7 @@ bool HasRecordedDigest(const FileEntry& file, const ReconcileOptions& options) {
 }
 
 SizeClassReader::SizeClassReader(ReconcileContextPtr context)
-    : context_(std::move(context)), pages_(context_->deps.candidates) {}
+    : context_(std::move(context)), pages_(*context_->deps.candidates) {}
 
 const SizeClass* SizeClassReader::Peek() {
   while (!next_ && pages_.At(position_) != nullptr) {

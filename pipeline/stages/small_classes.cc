@@ -56,7 +56,7 @@ class Decision final {
       : context_(context),
         stop_(stop),
         inodes_(InodesOf(size_class, *context)),
-        pages_(context->deps.candidates, size_class.first, std::move(size_class.names)) {}
+        pages_(*context->deps.candidates, size_class.first, std::move(size_class.names)) {}
 
   // Appends what there is to hand on.
   void Run(std::span<const ContentPart> stages, std::vector<GroupItem>& out) {

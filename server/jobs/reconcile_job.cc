@@ -158,10 +158,10 @@ CandidateQuery QueryOf(const v1::ReconcileSpec& spec) {
 
 AsyncGenerator<JobItem> Start(const JobRun& run, const JobEnvironment& environment) {
   const v1::ReconcileSpec& spec = run.spec.reconcile();
-  std::unique_ptr<CandidateList> candidates =
+  std::shared_ptr<CandidateList> candidates =
       ValueOrThrow(environment.catalog.OpenCandidates(QueryOf(spec), run.scope.stop_token()));
   auto items = Reconcile(OptionsOf(spec, environment.catalog),
-                         {.candidates = *candidates,
+                         {.candidates = std::move(candidates),
                           .digester = environment.digester,
                           .scope = run.scope,
                           .counters = run.counters,

@@ -2,6 +2,7 @@
 #define SLUICE_TESTS_UNIT_STAGES_RECONCILE_RIG_H_
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -81,6 +82,11 @@ inline std::optional<ReconcileItem> Pull(AsyncGenerator<ReconcileItem>& items) {
   return SyncWait(NextOf(&items));
 }
 
+// A list that outlives every generator of the test.
+inline std::shared_ptr<CandidateList> Borrowed(CandidateList& list) {
+  return {std::shared_ptr<void>(), &list};
+}
+
 // A disk, and all that is needed to reconcile what is on it. Joins its scope at the end.
 struct ReconcileRig {
   ~ReconcileRig() { Join(); }
@@ -89,7 +95,7 @@ struct ReconcileRig {
   void Scan() { candidates.files() = disk.Candidates(); }
 
   AsyncGenerator<ReconcileItem> Start() {
-    return Reconcile(options, {.candidates = candidates,
+    return Reconcile(options, {.candidates = Borrowed(candidates),
                                .digester = disk,
                                .scope = scope,
                                .counters = counters,

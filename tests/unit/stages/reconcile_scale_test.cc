@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -102,12 +103,12 @@ void ExpectManyCopiesPass(ReconcileOptions::Order order) {
   PipelineCounters counters;
   ThreadPool pool(2);
   JobScope scope(pool);
-  const Totals totals = SyncWait(Summarize(
-      Reconcile({.order = order, .concurrency = 2}, {.candidates = copies,
-                                                     .digester = copies,
-                                                     .scope = scope,
-                                                     .counters = counters,
-                                                     .spool_directory = testing::TempDir()})));
+  const Totals totals = SyncWait(Summarize(Reconcile(
+      {.order = order, .concurrency = 2}, {.candidates = {std::shared_ptr<void>(), &copies},
+                                           .digester = copies,
+                                           .scope = scope,
+                                           .counters = counters,
+                                           .spool_directory = testing::TempDir()})));
   SyncWait(scope.Join());
   EXPECT_EQ(totals.parts, (kCopies + kMaxCopiesPerPart - 1) / kMaxCopiesPerPart);
   EXPECT_EQ(totals.last_parts, 1u);

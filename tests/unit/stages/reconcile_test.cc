@@ -210,7 +210,7 @@ TEST(ReconcileErrors, FailureOfTheListEndsTheStream) {
     }
   } list;
   ReconcileRig rig;
-  auto items = Reconcile(rig.options, {.candidates = list,
+  auto items = Reconcile(rig.options, {.candidates = Borrowed(list),
                                        .digester = rig.disk,
                                        .scope = rig.scope,
                                        .counters = rig.counters,
