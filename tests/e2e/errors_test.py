@@ -304,8 +304,11 @@ class Limits(RpcErrorTestCase):
         self.client.scan(self.tree.root)
 
     def test_too_many_streams(self):
-        job = self.waiting_job()
-        calls = [self.client.watch(job.name, from_now=True) for _ in range(2)]
+        self.addCleanup(os.unlink, self.tree.write(b"keeps it busy", content=b"", size=64 << 30))
+        job = self.client.start(scan_spec(self.tree.root,
+                                          digest_policy=scan_pb2.DIGEST_POLICY_ALL))
+        self.addCleanup(self.client.cancel, job.name)
+        calls = [self.client.watch(job.name) for _ in range(2)]
         for call in calls:
             next(call)
         self.assert_exhausted(self.failure(lambda: self.client.watch(job.name)))
