@@ -11,19 +11,19 @@
 #include <stop_token>
 #include <system_error>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include <SQLiteCpp/Exception.h>
 #include <SQLiteCpp/Transaction.h>
 #include <sqlite3.h>
 
 #include "server/catalog/directory_lock.h"
 #include "server/catalog/sqlite/candidates.h"
 #include "server/catalog/sqlite/connection.h"
+#include "server/catalog/sqlite/event_log.h"
+#include "server/catalog/sqlite/jobs.h"
 #include "server/catalog/sqlite/reader_pool.h"
 #include "server/catalog/sqlite/rows.h"
 #include "server/catalog/sqlite/status.h"
@@ -46,10 +46,6 @@ constexpr std::uint64_t kMaxSize = std::numeric_limits<std::int64_t>::max();
 
 std::int64_t AsLimit(std::size_t limit) {
   return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, kMaxSize));
-}
-
-absl::Status NoSuchJob(const std::string& id) {
-  return absl::NotFoundError(absl::StrCat("no job ", id));
 }
 
 // What a commit survives. The log is in the kernel's hands either way, so that a crash of the
@@ -80,48 +76,6 @@ void PrepareWriter(Connection& writer, const StorePaths& paths) {
   writer.Execute(absl::StrCat("PRAGMA temp_store_directory = ", QuoteSql(paths.temporary)));
   writer.Execute(absl::StrCat("PRAGMA journal_size_limit = ", kLogBytesKept));
   sqlite3_wal_hook(writer.database().getHandle(), &MergeLog, nullptr);
-}
-
-// Sequences go on where the stored ones end, and the job says where they end now.
-absl::Status CheckSequences(std::uint64_t stored, const JobRecord& job,
-                            std::span<const EventRecord> events) {
-  std::uint64_t last = stored;
-  for (const EventRecord& event : events) {
-    if (event.sequence != last + 1) {
-      return absl::InternalError(absl::StrCat("job ", job.id, ": event ", event.sequence,
-                                              " does not follow event ", last));
-    }
-    ++last;
-  }
-  if (last != job.last_sequence) {
-    return absl::InternalError(absl::StrCat("job ", job.id, ": the last event is ", last,
-                                            ", the job says ", job.last_sequence));
-  }
-  if (last > kMaxSequence) {
-    return absl::ResourceExhaustedError(absl::StrCat("job ", job.id, " has too many events"));
-  }
-  return absl::OkStatus();
-}
-
-// One page of rows of key, time_ns, kind (NULL: a file), payload, the columns of a file.
-std::vector<EventRecord> ReadPage(Query& query) {
-  std::vector<EventRecord> page;
-  std::size_t bytes = 0;
-  while (bytes <= Catalog::kPageBytes && query.Next()) {
-    EventRecord& event = page.emplace_back();
-    event.sequence = SequenceOfKey(query.Integer(0));
-    event.time_ns = query.Integer(1);
-    if (query.IsNull(2)) {
-      const FileEntry& file = event.event.emplace<FileEntry>(ReadFile(query, 4));
-      bytes += file.path.size();
-    } else {
-      auto& payload = event.event.emplace<EventPayload>();
-      payload.kind = static_cast<std::uint32_t>(query.Integer(2));
-      payload.payload = query.Bytes(3);
-      bytes += payload.payload.size();
-    }
-  }
-  return page;
 }
 
 class SqliteCatalog final : public Catalog {
@@ -180,53 +134,6 @@ class SqliteCatalog final : public Catalog {
   std::atomic<std::uint64_t> lists_opened_ = 0;
 };
 
-struct StoredJob {
-  std::int64_t number = 0;
-  std::uint64_t last_sequence = 0;
-};
-
-absl::StatusOr<StoredJob> FindJob(Connection& connection, const std::string& id) {
-  Query query(connection.Prepare("SELECT number, last_sequence FROM job WHERE id = ?1"));
-  query.BindText(id);
-  if (!query.Next()) return NoSuchJob(id);
-  return StoredJob{.number = query.Integer(0), .last_sequence = query.Unsigned(1)};
-}
-
-void ReplaceJob(Connection& connection, std::int64_t number, const JobRecord& job) {
-  Query update(connection.Prepare(
-      "UPDATE job SET id = ?1, kind = ?2, ended = ?3, request_id = ?4, request_hash = ?5,"
-      " last_sequence = ?6, record = ?7 WHERE number = ?8"));
-  BindJob(update, job);
-  update.Bind(number).Run();
-}
-
-void InsertEvents(Connection& connection, std::int64_t job, std::span<const EventRecord> events) {
-  static const std::string file_sql =
-      absl::StrCat("INSERT INTO file (key, time_ns, ", kFileColumns,
-                   ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)");
-  Query file_row(connection.Prepare(file_sql));
-  Query event_row(connection.Prepare(
-      "INSERT INTO event (key, time_ns, kind, payload) VALUES (?1, ?2, ?3, ?4)"));
-  for (const EventRecord& event : events) {
-    const std::int64_t key = EventKey(job, event.sequence);
-    if (const auto* file = std::get_if<FileEntry>(&event.event)) {
-      file_row.Bind(key).Bind(event.time_ns);
-      BindFile(file_row, *file);
-      file_row.Run();
-    } else {
-      const auto& payload = std::get<EventPayload>(event.event);
-      event_row.Bind(key).Bind(event.time_ns).Bind(payload.kind).BindBytes(payload.payload);
-      event_row.Run();
-    }
-  }
-}
-
-std::vector<JobRecord> ReadJobs(Query& query) {
-  std::vector<JobRecord> jobs;
-  while (query.Next()) jobs.push_back(ReadJob(query));
-  return jobs;
-}
-
 template <typename Fn>
 absl::Status SqliteCatalog::Write(Durability durability, Fn fn) {
   std::lock_guard lock(writer_mutex_);
@@ -252,17 +159,8 @@ absl::Status SqliteCatalog::CreateJob(const JobRecord& job) {
   if (job.last_sequence != 0) {
     return absl::InternalError(absl::StrCat("job ", job.id, ": a new job has no events"));
   }
-  return Write(Durability::kPowerCut, [&](Connection& connection) -> absl::Status {
-    static const std::string sql =
-        absl::StrCat("INSERT INTO job (", kJobColumns, ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
-    Query insert(connection.Prepare(sql));
-    BindJob(insert, job);
-    insert.Run();
-    if (connection.database().getLastInsertRowid() > kMaxJobNumber) {
-      return absl::ResourceExhaustedError("the catalog is full: too many jobs");
-    }
-    return absl::OkStatus();
-  });
+  return Write(Durability::kPowerCut,
+               [&](Connection& connection) { return InsertJob(connection, job); });
 }
 
 absl::Status SqliteCatalog::UpdateJob(const JobRecord& job) {
@@ -356,9 +254,11 @@ absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadEvents(const std::st
                                                                    std::size_t limit) {
   // Both halves come by key, so that SQLite merges them as it goes: nothing is sorted.
   static const std::string sql = absl::StrCat(
-      "SELECT key, time_ns, NULL AS kind, NULL AS payload, ", kFileColumns,
+      "SELECT ", kFileEventColumns, kFileColumns,
       " FROM file WHERE key BETWEEN ?1 AND ?2 UNION ALL"
-      " SELECT key, time_ns, kind, payload, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
+      " SELECT ",
+      kPayloadEventColumns,
+      ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
       " NULL, NULL, NULL, NULL FROM event WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT ?3");
   return ReadRange(sql, job_id, first_sequence,
                    [&](Query& statement) { statement.Bind(AsLimit(limit)); });
@@ -369,7 +269,7 @@ absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadFiles(const std::str
                                                                   const FileQuery& query,
                                                                   std::size_t limit) {
   static const std::string sql =
-      absl::StrCat("SELECT key, time_ns, NULL AS kind, NULL AS payload, ", kFileColumns,
+      absl::StrCat("SELECT ", kFileEventColumns, kFileColumns,
                    " FROM file WHERE key BETWEEN ?1 AND ?2 AND size BETWEEN ?3 AND ?4"
                    " AND (?5 IS NULL OR digest = ?5) AND substr(path, 1, length(?6)) = ?6"
                    " ORDER BY key LIMIT ?7");
@@ -387,8 +287,8 @@ absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadPayloads(const std::
                                                                      std::uint32_t kind,
                                                                      std::size_t limit) {
   static const std::string sql =
-      "SELECT key, time_ns, kind, payload FROM event"
-      " WHERE key BETWEEN ?1 AND ?2 AND kind = ?3 ORDER BY key LIMIT ?4";
+      absl::StrCat("SELECT ", kPayloadEventColumns,
+                   " FROM event WHERE key BETWEEN ?1 AND ?2 AND kind = ?3 ORDER BY key LIMIT ?4");
   return ReadRange(sql, job_id, first_sequence,
                    [&](Query& statement) { statement.Bind(kind).Bind(AsLimit(limit)); });
 }

@@ -1,16 +1,18 @@
 // The embedded catalog: appending, reading pages, and sorting candidates.
-#include <stdlib.h>
 #include <sys/resource.h>
 
-#include <cassert>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_format.h"
 #include <benchmark/benchmark.h>
 
@@ -132,6 +134,34 @@ BENCHMARK(BM_OpenCandidates)
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+
+// From the request to stop, so many ms into the building, to its end.
+void BM_CancelOpenCandidates(benchmark::State& state) {
+  TempCatalog catalog;
+  Fill(*catalog, 1'000'000);
+  for (auto _ : state) {
+    std::stop_source stop;
+    std::chrono::steady_clock::time_point stopped;
+    std::jthread stopper([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(state.range(0)));
+      stopped = std::chrono::steady_clock::now();
+      stop.request_stop();
+    });
+    const auto list = catalog->OpenCandidates({.scans = {"scan"}}, stop.get_token());
+    stopper.join();
+    if (!absl::IsCancelled(list.status())) state.SkipWithError("it was not cancelled");
+    state.SetIterationTime(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - stopped).count());
+  }
+}
+BENCHMARK(BM_CancelOpenCandidates)
+    ->Arg(200)
+    ->Arg(1500)
+    ->Arg(3000)
+    ->Arg(5000)
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond)
+    ->UseManualTime();
 
 }  // namespace
 }  // namespace sluice

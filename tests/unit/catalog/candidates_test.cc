@@ -37,6 +37,7 @@ class Candidates : public CatalogTest {
 
 std::vector<std::string> Paths(const std::vector<CandidateFile>& files) {
   std::vector<std::string> paths;
+  paths.reserve(files.size());
   for (const CandidateFile& file : files) paths.push_back(file.file.path);
   return paths;
 }
@@ -127,6 +128,7 @@ TEST_F(Candidates, WithinScansClassesDoNotCrossThem) {
 
 TEST_F(Candidates, SizesOutOfBoundsAndOtherTypesAreLeftOut) {
   std::vector<EventRecord> events;
+  events.reserve(8);
   for (std::uint64_t i = 0; i < 8; ++i) {
     events.push_back(FileEvent(absl::StrCat("/", i), i / 2, i + 1));
   }
@@ -156,11 +158,7 @@ TEST_F(Candidates, TheListIsASnapshotAndIsRemovedWithIt) {
 // Many more than fit the caches: sorts spill to files, reads go on across slices.
 class ManyCandidates : public Candidates {
  protected:
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-  static constexpr std::uint64_t kFiles = 40'000;
-#else
   static constexpr std::uint64_t kFiles = 200'000;
-#endif
 
   ManyCandidates() {
     constexpr std::uint64_t kBatch = 2000;

@@ -1,6 +1,6 @@
-#include <signal.h>
 #include <sys/resource.h>
 
+#include <csignal>
 #include <cstddef>
 #include <string>
 #include <vector>

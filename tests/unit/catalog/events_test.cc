@@ -22,6 +22,7 @@ using Events = CatalogTest;
 
 std::vector<std::uint64_t> Sequences(const std::vector<EventRecord>& events) {
   std::vector<std::uint64_t> sequences;
+  sequences.reserve(events.size());
   for (const EventRecord& event : events) sequences.push_back(event.sequence);
   return sequences;
 }

@@ -1,7 +1,6 @@
 #include "tests/unit/catalog/fixture.h"
 
-#include <stdlib.h>
-
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>

@@ -18,6 +18,7 @@ using Jobs = CatalogTest;
 
 std::vector<std::string> Ids(const std::vector<JobRecord>& jobs) {
   std::vector<std::string> ids;
+  ids.reserve(jobs.size());
   for (const JobRecord& job : jobs) ids.push_back(job.id);
   return ids;
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,7 @@ TEST_F(Readers, MoreOfThemThanConnectionsSeeWholeSequencesWhileJobsAreWritten) {
   JobRecord b = NewJob("b");
   {
     std::vector<std::jthread> threads;
+    threads.reserve(7);
     for (int i = 0; i < 6; ++i) {
       threads.emplace_back([&, i] { ReadWhileWritten(catalog(), i % 2 == 0 ? "a" : "b", done); });
     }
@@ -60,6 +62,7 @@ TEST_F(Readers, DoNotKeepTheLogFromStartingOver) {
   JobRecord idle = NewScan("idle", std::vector<EventRecord>(500, PayloadEvent(1, "x")));
   JobRecord job = NewJob("a");
   std::vector<std::jthread> threads;
+  threads.reserve(3);
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&] { ReadWhileWritten(catalog(), "idle", done); });
   }
