@@ -58,14 +58,17 @@ class StreamState final {
       const std::uint64_t seen = job_->log().changed().count();
       if (deps_.draining.stop_requested()) co_return Ended(v1::StreamEnd::REASON_DRAINING);
       const bool closed = job_->log().closed();
-      const std::uint64_t ready =
-          job_->log().last_sequence() + 1 - std::min(next_, job_->log().last_sequence() + 1);
+      const std::uint64_t last = job_->log().last_sequence();
+      const std::uint64_t ready = last >= next_ ? last - next_ + 1 : 0;
       const Clock::TimePoint now = deps_.clock.Now();
       if (ready > 0 && (ready >= options_.max_batch_events || now >= fill_until || closed ||
                         job_->state() == v1::JOB_STATE_WAITING)) {
         co_return Events();
       }
-      if (ready == 0 && closed) co_return Ended(v1::StreamEnd::REASON_JOB_ENDED);
+      if (ready == 0 && closed) {
+        if (next_ > last + 1) throw StatusError(BeyondTheEndError(next_, last));
+        co_return Ended(v1::StreamEnd::REASON_JOB_ENDED);
+      }
       if (ready == 0 && now >= progress_at) {
         if (now >= heartbeat_at || ProgressChanged()) co_return Message();
         progress_at = now + options_.heartbeat;
@@ -175,6 +178,13 @@ EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& proto,
     }
   }
   return options;
+}
+
+absl::Status BeyondTheEndError(std::uint64_t first_sequence, std::uint64_t last_sequence) {
+  return MakeError(absl::StatusCode::kOutOfRange, "EVENTS_EXPIRED",
+                   absl::StrCat("start_sequence ", first_sequence,
+                                " lies beyond the end of the job, ", last_sequence),
+                   {{"oldest_sequence", "1"}, {"last_sequence", absl::StrCat(last_sequence)}});
 }
 
 AsyncGenerator<v1::EventBatch> EventStream(std::shared_ptr<Job> job, std::uint64_t first_sequence,

@@ -6,7 +6,7 @@
 #include <memory>
 #include <stop_token>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 
 #include "pipeline/async/async_generator.h"
 #include "pipeline/async/clock.h"
@@ -35,6 +35,9 @@ struct EventStreamOptions {
 EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& options,
                                           FieldViolations& violations);
 
+// OUT_OF_RANGE: a job that has ended has no such event, nor will it be the next one.
+absl::Status BeyondTheEndError(std::uint64_t first_sequence, std::uint64_t last_sequence);
+
 // A job as a stream of messages, from the event `first_sequence` on
 // ==================================================================
 //
@@ -45,8 +48,9 @@ EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& options,
 // Asking for the next message says that the last one has passed the client's flow control: that is
 // what moves the job's window.
 //
-// Bound: one message. Errors: what the catalog says; DrainingError after the message with
-// REASON_DRAINING. Cancellation: `stop` (the call's).
+// Bound: one message. Errors: what the catalog says; BeyondTheEndError when the job ends before
+// `first_sequence`; DrainingError after the message with REASON_DRAINING. Cancellation: `stop` (the
+// call's).
 struct EventStreamDeps {
   Executor& executor;
   Clock& clock;

@@ -48,7 +48,7 @@ Job::Job(std::string id, v1::JobSpec spec, RequestKey request, const JobEnvironm
       clock_(clock),
       plan_names_(PlanNamesOf(id_, spec_, environment.host)),
       log_(std::make_shared<EventLog>(environment.catalog, id_, 0, /*closed=*/false)),
-      create_time_ns_(clock.UnixNanos()) {}
+      facts_{.create_time_ns = clock.UnixNanos()} {}
 
 Job::Job(const v1::Job& stored, const JobRecord& record, const JobEnvironment& environment,
          const Clock& clock)
@@ -61,58 +61,58 @@ Job::Job(const v1::Job& stored, const JobRecord& record, const JobEnvironment& e
       plan_names_(PlanNamesOf(id_, spec_, environment.host)),
       log_(
           std::make_shared<EventLog>(environment.catalog, id_, record.last_sequence, record.ended)),
-      state_(stored.state()),
-      create_time_ns_(FromTimestamp(stored.create_time())),
-      start_time_ns_(FromTimestamp(stored.start_time())),
-      end_time_ns_(FromTimestamp(stored.end_time())),
-      error_(stored.error()),
+      facts_{.state = stored.state(),
+             .create_time_ns = FromTimestamp(stored.create_time()),
+             .start_time_ns = FromTimestamp(stored.start_time()),
+             .end_time_ns = FromTimestamp(stored.end_time()),
+             .error = stored.error()},
       results_(stored.counters()) {
-  (void)absl::SimpleAtoi(stored.etag(), &version_);
+  (void)absl::SimpleAtoi(stored.etag(), &facts_.version);
 }
 
 v1::JobState Job::state() const {
   std::lock_guard lock(mutex_);
-  return state_;
+  return facts_.state;
 }
 
 v1::Job Job::Snapshot() const {
   std::lock_guard lock(mutex_);
-  return SnapshotLocked();
+  return MakeJob(facts_);
 }
 
 v1::Progress Job::CurrentProgress() const {
   std::lock_guard lock(mutex_);
-  return ProgressLocked();
+  return MakeProgress(facts_);
 }
 
 v1::JobSummary Job::Summary() const {
   std::lock_guard lock(mutex_);
-  return SummaryLocked();
+  return MakeSummary(facts_);
 }
 
 JobRecord Job::ToRecord() const {
   std::lock_guard lock(mutex_);
-  return RecordLocked(log_->last_sequence());
+  return MakeRecord(facts_, log_->last_sequence());
 }
 
-v1::Job Job::SnapshotLocked() const {
+v1::Job Job::MakeJob(const Facts& facts) const {
   v1::Job job;
   job.set_name(absl::StrCat("jobs/", id_));
   *job.mutable_spec() = spec_;
-  job.set_state(state_);
-  *job.mutable_create_time() = ToTimestamp(create_time_ns_);
-  if (start_time_ns_ != 0) *job.mutable_start_time() = ToTimestamp(start_time_ns_);
-  if (end_time_ns_ != 0) *job.mutable_end_time() = ToTimestamp(end_time_ns_);
-  *job.mutable_counters() = CountersLocked();
+  job.set_state(facts.state);
+  *job.mutable_create_time() = ToTimestamp(facts.create_time_ns);
+  if (facts.start_time_ns != 0) *job.mutable_start_time() = ToTimestamp(facts.start_time_ns);
+  if (facts.end_time_ns != 0) *job.mutable_end_time() = ToTimestamp(facts.end_time_ns);
+  *job.mutable_counters() = MakeCounters();
   job.set_last_sequence(log_->last_sequence());
-  if (!IsFinal(state_)) *job.mutable_progress() = ProgressLocked();
-  if (state_ == v1::JOB_STATE_FAILED) *job.mutable_error() = error_;
-  job.set_etag(absl::StrCat(version_));
+  if (!IsFinal(facts.state)) *job.mutable_progress() = MakeProgress(facts);
+  if (facts.state == v1::JOB_STATE_FAILED) *job.mutable_error() = facts.error;
+  job.set_etag(absl::StrCat(facts.version));
   if (spec_.has_scan()) job.set_scan(absl::StrCat("scans/", id_));
   return job;
 }
 
-v1::JobCounters Job::CountersLocked() const {
+v1::JobCounters Job::MakeCounters() const {
   v1::JobCounters counters = results_;
   if (counters.stages_size() != 0) return counters;  // Of a job made from its record.
   counters.set_bytes_read(counters_.digest.bytes.load(std::memory_order_relaxed));
@@ -124,13 +124,13 @@ v1::JobCounters Job::CountersLocked() const {
   return counters;
 }
 
-v1::JobSummary Job::SummaryLocked() const {
+v1::JobSummary Job::MakeSummary(const Facts& facts) const {
   v1::JobSummary summary;
-  summary.set_state(state_);
-  *summary.mutable_counters() = CountersLocked();
-  if (start_time_ns_ != 0) {
-    const std::int64_t end = end_time_ns_ != 0 ? end_time_ns_ : clock_.UnixNanos();
-    *summary.mutable_elapsed() = ToDuration(std::max<std::int64_t>(0, end - start_time_ns_));
+  summary.set_state(facts.state);
+  *summary.mutable_counters() = MakeCounters();
+  if (facts.start_time_ns != 0) {
+    const std::int64_t end = facts.end_time_ns != 0 ? facts.end_time_ns : clock_.UnixNanos();
+    *summary.mutable_elapsed() = ToDuration(std::max<std::int64_t>(0, end - facts.start_time_ns));
   }
   return summary;
 }
@@ -140,15 +140,15 @@ std::uint64_t Job::ItemsDone() const {
   return stage.items.load(std::memory_order_relaxed);
 }
 
-v1::Progress Job::ProgressLocked() const {
+v1::Progress Job::MakeProgress(const Facts& facts) const {
   v1::Progress progress;
-  progress.set_stage(state_ == v1::JOB_STATE_WAITING ? "waiting for consumer"
-                                                     : std::string(kind_->stage(spec_)));
+  progress.set_stage(facts.state == v1::JOB_STATE_WAITING ? "waiting for consumer"
+                                                          : std::string(kind_->stage(spec_)));
   progress.set_items_done(ItemsDone());
   progress.set_bytes_done(counters_.digest.bytes.load(std::memory_order_relaxed));
-  if (start_time_ns_ != 0) {
+  if (facts.start_time_ns != 0) {
     *progress.mutable_elapsed() =
-        ToDuration(std::max<std::int64_t>(0, clock_.UnixNanos() - start_time_ns_));
+        ToDuration(std::max<std::int64_t>(0, clock_.UnixNanos() - facts.start_time_ns));
   }
   AddRates(progress);
   return progress;
@@ -175,13 +175,13 @@ void Job::AddRates(v1::Progress& progress) const {
   }
 }
 
-JobRecord Job::RecordLocked(std::uint64_t last_sequence) const {
-  v1::Job job = SnapshotLocked();
+JobRecord Job::MakeRecord(const Facts& facts, std::uint64_t last_sequence) const {
+  v1::Job job = MakeJob(facts);
   job.clear_progress();
   job.set_last_sequence(last_sequence);
   return {.id = id_,
           .kind = std::string(kind_->name),
-          .ended = IsFinal(state_),
+          .ended = IsFinal(facts.state),
           .request_id = request_.id,
           .request_hash = request_.hash,
           .last_sequence = last_sequence,
@@ -191,8 +191,8 @@ JobRecord Job::RecordLocked(std::uint64_t last_sequence) const {
 void Job::RequestCancel() {
   {
     std::lock_guard lock(mutex_);
-    if (IsFinal(state_) || state_ == v1::JOB_STATE_CANCELLING) return;
-    state_ = v1::JOB_STATE_CANCELLING;
+    if (IsFinal(facts_.state) || facts_.state == v1::JOB_STATE_CANCELLING) return;
+    facts_.state = v1::JOB_STATE_CANCELLING;
   }
   stop_source_.request_stop();
 }
@@ -200,22 +200,26 @@ void Job::RequestCancel() {
 void Job::Interrupt() {
   {
     std::lock_guard lock(mutex_);
-    if (IsFinal(state_)) return;
-    interrupted_ = state_ != v1::JOB_STATE_CANCELLING;
+    if (IsFinal(facts_.state)) return;
+    interrupted_ = facts_.state != v1::JOB_STATE_CANCELLING;
   }
   stop_source_.request_stop();
 }
 
 void Job::MarkRunning() {
   std::lock_guard lock(mutex_);
-  start_time_ns_ = clock_.UnixNanos();
-  if (state_ == v1::JOB_STATE_QUEUED) state_ = v1::JOB_STATE_RUNNING;
+  facts_.start_time_ns = clock_.UnixNanos();
+  if (facts_.state == v1::JOB_STATE_QUEUED) facts_.state = v1::JOB_STATE_RUNNING;
 }
 
 void Job::OnWaiting(bool waiting) {
-  std::lock_guard lock(mutex_);
-  if (waiting && state_ == v1::JOB_STATE_RUNNING) state_ = v1::JOB_STATE_WAITING;
-  if (!waiting && state_ == v1::JOB_STATE_WAITING) state_ = v1::JOB_STATE_RUNNING;
+  {
+    std::lock_guard lock(mutex_);
+    if (waiting && facts_.state == v1::JOB_STATE_RUNNING) facts_.state = v1::JOB_STATE_WAITING;
+    if (!waiting && facts_.state == v1::JOB_STATE_WAITING) facts_.state = v1::JOB_STATE_RUNNING;
+  }
+  // A stream that waits for more events to send together learns that none will come.
+  if (waiting) log_->changed().Notify();
 }
 
 void Job::Count(const JobItem& item) {
@@ -246,13 +250,18 @@ absl::Status Job::Append(std::vector<JobItem> items) {
       Count(item);
       events.push_back(ToEventRecord(std::move(item), plan_names_, ++sequence, now));
     }
-    ++version_;
-    record = RecordLocked(sequence);
     errors = results_.errors();
+    Facts next = facts_;
+    ++next.version;
+    record = MakeRecord(next, sequence);
   }
   const absl::Status stored = environment_.catalog.AppendEvents(record, events);
   if (!stored.ok()) return CatalogError(stored);
-  log_->Publish(std::move(events));
+  {
+    std::lock_guard lock(mutex_);
+    ++facts_.version;
+    log_->Publish(std::move(events));
+  }
   if (spec_.has_max_item_errors() && errors > spec_.max_item_errors()) {
     return MakeError(
         absl::StatusCode::kResourceExhausted, "TOO_MANY_ITEM_ERRORS",
@@ -261,31 +270,43 @@ absl::Status Job::Append(std::vector<JobItem> items) {
   return absl::OkStatus();
 }
 
+Job::Facts Job::EndedWith(const absl::Status& outcome) const {
+  Facts facts = facts_;
+  if (outcome.ok()) {
+    facts.state = v1::JOB_STATE_SUCCEEDED;
+  } else if (absl::IsCancelled(outcome) && !interrupted_) {
+    facts.state = v1::JOB_STATE_CANCELLED;
+  } else {
+    facts.state = v1::JOB_STATE_FAILED;
+    facts.error = ToWireStatus(interrupted_ ? MakeError(absl::StatusCode::kAborted,
+                                                        "SERVER_STOPPED", "the server was stopped")
+                                            : outcome);
+  }
+  facts.end_time_ns = clock_.UnixNanos();
+  ++facts.version;
+  return facts;
+}
+
 absl::Status Job::Finish(const absl::Status& outcome) {
+  Facts ended;
   EventLog::Chunk last;
   JobRecord record;
   {
     std::lock_guard lock(mutex_);
-    if (outcome.ok()) {
-      state_ = v1::JOB_STATE_SUCCEEDED;
-    } else if (absl::IsCancelled(outcome) && !interrupted_) {
-      state_ = v1::JOB_STATE_CANCELLED;
-    } else {
-      state_ = v1::JOB_STATE_FAILED;
-      error_ = ToWireStatus(interrupted_ ? MakeError(absl::StatusCode::kAborted, "SERVER_STOPPED",
-                                                     "the server was stopped")
-                                         : outcome);
-    }
-    end_time_ns_ = clock_.UnixNanos();
-    ++version_;
+    ended = EndedWith(outcome);
     v1::StateChange change;
-    change.set_state(state_);
-    *change.mutable_summary() = SummaryLocked();
-    last.push_back(ToEventRecord(change, log_->last_sequence() + 1, end_time_ns_));
-    record = RecordLocked(last.back().sequence);
+    change.set_state(ended.state);
+    *change.mutable_summary() = MakeSummary(ended);
+    last.push_back(ToEventRecord(change, log_->last_sequence() + 1, ended.end_time_ns));
+    record = MakeRecord(ended, last.back().sequence);
   }
   const absl::Status stored = environment_.catalog.AppendEvents(record, last);
-  if (stored.ok()) log_->Publish(std::move(last));
+  {
+    // At once: nobody sees the state without its event, or the event without the state.
+    std::lock_guard lock(mutex_);
+    facts_ = ended;
+    if (stored.ok()) log_->Publish(std::move(last));
+  }
   log_->Close();
   return stored;
 }

@@ -86,11 +86,23 @@ class Job final : public EventLog::WaitObserver {
 
   std::uint64_t ItemsDone() const;
   void AddRates(v1::Progress& progress) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  v1::Job SnapshotLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  v1::Progress ProgressLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  v1::JobCounters CountersLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  v1::JobSummary SummaryLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  JobRecord RecordLocked(std::uint64_t last_sequence) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What changes of a job, as a value: the end of a job is made, stored, and only then shown.
+  struct Facts {
+    v1::JobState state = v1::JOB_STATE_QUEUED;
+    std::int64_t create_time_ns = 0;
+    std::int64_t start_time_ns = 0;  // 0: not yet.
+    std::int64_t end_time_ns = 0;    // 0: not yet.
+    std::uint64_t version = 1;       // Of what is stored.
+    google::rpc::Status error;
+  };
+
+  v1::Job MakeJob(const Facts& facts) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  v1::Progress MakeProgress(const Facts& facts) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  v1::JobCounters MakeCounters() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  v1::JobSummary MakeSummary(const Facts& facts) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  JobRecord MakeRecord(const Facts& facts, std::uint64_t last_sequence) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Facts EndedWith(const absl::Status& outcome) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Count(const JobItem& item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string id_;
@@ -104,14 +116,9 @@ class Job final : public EventLog::WaitObserver {
   PipelineCounters counters_;
   std::stop_source stop_source_;
 
-  mutable std::mutex mutex_;
-  v1::JobState state_ ABSL_GUARDED_BY(mutex_) = v1::JOB_STATE_QUEUED;
+  mutable std::mutex mutex_;  // Taken before the log's own, never after it.
+  Facts facts_ ABSL_GUARDED_BY(mutex_);
   bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
-  std::int64_t create_time_ns_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::int64_t start_time_ns_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: not yet.
-  std::int64_t end_time_ns_ ABSL_GUARDED_BY(mutex_) = 0;    // 0: not yet.
-  std::uint64_t version_ ABSL_GUARDED_BY(mutex_) = 1;
-  google::rpc::Status error_ ABSL_GUARDED_BY(mutex_);
   // Results so far, with what the pipeline's counters do not know. `stages` is filled in snapshots.
   v1::JobCounters results_ ABSL_GUARDED_BY(mutex_);
   mutable std::deque<RateSample> rate_samples_ ABSL_GUARDED_BY(mutex_);

@@ -12,6 +12,7 @@
 
 #include "pipeline/async/status_error.h"
 #include "pipeline/stages/reconcile.h"
+#include "server/jobs/job.h"
 #include "server/jobs/job_id.h"
 #include "server/jobs/scan_job.h"
 
@@ -109,7 +110,8 @@ absl::Status CheckWorld(const v1::JobSpec& spec, const JobEnvironment& environme
     if (job->state() != v1::JOB_STATE_SUCCEEDED) {
       return PreconditionError(
           "SCAN_NOT_COMPLETE", scan,
-          absl::StrCat(scan, " is not complete: its job is ", v1::JobState_Name(job->state())));
+          absl::StrCat(scan, " is not complete: its job has ",
+                       IsFinal(job->state()) ? "failed or was cancelled" : "not ended"));
     }
   }
   return absl::OkStatus();

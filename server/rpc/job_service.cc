@@ -66,10 +66,7 @@ std::uint64_t FirstSequence(const v1::WatchJobRequest& request, Job& job) {
   const std::uint64_t first = std::max<std::uint64_t>(1, request.start_sequence());
   // One beyond the last is where a reader that has everything goes on.
   if (job.log().closed() && first > last + 1) {
-    throw StatusError(
-        MakeError(absl::StatusCode::kOutOfRange, "SEQUENCE_OUT_OF_RANGE",
-                  absl::StrCat("start_sequence ", first, " lies beyond the end of the job, ", last),
-                  {{"oldest_sequence", "1"}, {"last_sequence", absl::StrCat(last)}}));
+    throw StatusError(BeyondTheEndError(first, last));
   }
   return first;
 }

@@ -207,6 +207,34 @@ TEST_F(EventStreamTest, PullingMovesTheWindowAndDroppingFreesIt) {
   executor_.RunAll();
 }
 
+TEST_F(EventStreamTest, JobThatWaitsForItsConsumerFlushesWhatThereIs) {
+  auto stream = Stream();
+  PullNow(stream);
+  Append(2);
+  Started<std::optional<v1::EventBatch>> next(NextOf(stream));
+  executor_.RunAll();
+  EXPECT_FALSE(next.done());
+  job_->OnWaiting(true);
+  executor_.RunAll();
+  ASSERT_TRUE(next.done()) << "nothing more will come before these are taken";
+  EXPECT_EQ(next.Get()->events_size(), 2);
+}
+
+TEST_F(EventStreamTest, SequenceThatNeverComesIsAnErrorWhenTheJobEnds) {
+  auto stream = Stream(100);
+  PullNow(stream);
+  Started<std::optional<v1::EventBatch>> next(NextOf(stream));
+  ASSERT_TRUE(job_->Finish(absl::OkStatus()).ok());
+  executor_.RunAll();
+  ASSERT_TRUE(next.done());
+  try {
+    next.Get();
+    FAIL() << "the stream should have ended with an error";
+  } catch (const StatusError& error) {
+    EXPECT_TRUE(absl::IsOutOfRange(error.status()));
+  }
+}
+
 TEST_F(EventStreamTest, OptionsOutOfRangeAreNamed) {
   v1::StreamOptions options;
   options.set_max_batch_events(5000);
