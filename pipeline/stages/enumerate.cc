@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <string_view>
 #include <variant>
@@ -130,6 +131,10 @@ AsyncGenerator<ScanItem> Enumerate(EnumerateOptions options, EnumerateDeps deps)
       auto& entry = std::get<DirectoryWalker::Entry>(*visit);
       const bool is_regular = entry.stat.type == FileType::kRegular;
       deps.counters.enumerate.Add(1, is_regular ? entry.stat.size : 0);
+      if (entry.path.size() > options.max_path_bytes) {
+        co_yield MakeItemError(std::string(entry.path), "stat", ENAMETOOLONG);
+        continue;
+      }
       const Verdict verdict = policy.Judge(entry, entry.path.substr(prefix), walker.root_stat());
       if (verdict.enter) walker.Descend();
       if (verdict.skipped) deps.counters.skipped.fetch_add(1, std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 #ifndef SLUICE_PIPELINE_STAGES_ENUMERATE_H_
 #define SLUICE_PIPELINE_STAGES_ENUMERATE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <stop_token>
@@ -16,6 +17,10 @@
 
 namespace sluice {
 
+// A path beyond this is an ItemError (ENAMETOOLONG), and nothing below it is walked: an event names
+// a path up to three times, in up to five bytes for one, and has to fit a message.
+inline constexpr std::size_t kMaxPathBytes = 64 * 1024;
+
 // What of a tree is taken. Size and time bounds concern regular files only.
 struct EnumerateOptions {
   std::vector<std::string> roots;  // Normalized; none beneath another.
@@ -30,6 +35,7 @@ struct EnumerateOptions {
   std::optional<std::uint32_t> max_depth;
   std::vector<FileType> types;  // Empty: all but directories.
   bool report_skipped = false;
+  std::size_t max_path_bytes = kMaxPathBytes;
 };
 
 struct EnumerateDeps {

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -91,6 +92,18 @@ TEST_F(EnumerateTest, TakesEverythingButDirectoriesUnasked) {
   tree_.MakeFifo("fifo");
   EXPECT_EQ(FilesOf({}), (Names{"a/b/file", "a/.hidden", "link", "fifo"}));
   EXPECT_EQ(counters_.skipped, 0U) << "directories by their type are no loss";
+}
+
+TEST_F(EnumerateTest, PathThatIsTooLongForAMessageIsAnErrorAndNotEntered) {
+  tree_.Write("short/file");
+  tree_.Write("short/much_longer/file");
+  const std::size_t most = tree_.Path("short/file").size();
+  const std::vector<ScanItem> items = Run({.max_path_bytes = most});
+  ASSERT_EQ(items.size(), 2U);
+  const bool error_first = std::holds_alternative<ItemError>(items[0]);
+  const auto& error = std::get<ItemError>(items[error_first ? 0 : 1]);
+  EXPECT_EQ(NameOf(error.path), "short/much_longer");
+  EXPECT_EQ(error.error_number, ENAMETOOLONG);
 }
 
 TEST_F(EnumerateTest, RecordsWhatLstatSays) {
