@@ -81,8 +81,6 @@ class Catalog {
   virtual ~Catalog() = default;
 
   virtual absl::Status CreateJob(const JobRecord& job) = 0;
-  // Replaces what is stored under job.id, but for last_sequence, which only AppendEvents moves.
-  virtual absl::Status UpdateJob(const JobRecord& job) = 0;
   virtual absl::StatusOr<JobRecord> GetJob(const std::string& id) = 0;
   // NOT_FOUND where none has it.
   virtual absl::StatusOr<JobRecord> FindJobByRequestId(const std::string& request_id) = 0;

@@ -88,7 +88,6 @@ class SqliteCatalog final : public Catalog {
         last_job_when_opened_(writer_->ReadInteger("SELECT ifnull(max(number), 0) FROM job")) {}
 
   absl::Status CreateJob(const JobRecord& job) override;
-  absl::Status UpdateJob(const JobRecord& job) override;
   absl::StatusOr<JobRecord> GetJob(const std::string& id) override;
   absl::StatusOr<JobRecord> FindJobByRequestId(const std::string& request_id) override;
   absl::StatusOr<std::vector<JobRecord>> ListJobs(const std::string& before_id,
@@ -161,17 +160,6 @@ absl::Status SqliteCatalog::CreateJob(const JobRecord& job) {
   }
   return Write(Durability::kPowerCut,
                [&](Connection& connection) { return InsertJob(connection, job); });
-}
-
-absl::Status SqliteCatalog::UpdateJob(const JobRecord& job) {
-  return Write(DurabilityOf(job), [&](Connection& connection) -> absl::Status {
-    const absl::StatusOr<StoredJob> stored = FindJob(connection, job.id);
-    if (!stored.ok()) return stored.status();
-    JobRecord updated = job;
-    updated.last_sequence = stored->last_sequence;
-    ReplaceJob(connection, stored->number, updated);
-    return absl::OkStatus();
-  });
 }
 
 absl::StatusOr<JobRecord> SqliteCatalog::GetJob(const std::string& id) {
@@ -319,6 +307,13 @@ absl::StatusOr<std::unique_ptr<Catalog>> OpenLocked(DirectoryLock lock, StorePat
   });
 }
 
+// SQLite's own words do not say which file it is.
+std::string InDirectory(const std::string& directory, const absl::Status& status) {
+  const std::string message(status.message());
+  if (message.find(directory) != std::string::npos) return message;
+  return absl::StrCat(directory, ": ", message);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Catalog>> OpenSqliteCatalog(const std::string& data_directory) {
@@ -333,7 +328,10 @@ absl::StatusOr<std::unique_ptr<Catalog>> OpenSqliteCatalog(const std::string& da
   absl::StatusOr<std::unique_ptr<Catalog>> catalog =
       OpenLocked(*std::move(lock), StorePaths(directory.string()));
   if (absl::IsUnavailable(catalog.status())) {
-    return absl::FailedPreconditionError(catalog.status().message());
+    return absl::FailedPreconditionError(InDirectory(directory.string(), catalog.status()));
+  }
+  if (absl::IsDataLoss(catalog.status())) {
+    return absl::DataLossError(InDirectory(directory.string(), catalog.status()));
   }
   return catalog;
 }

@@ -38,7 +38,6 @@ TEST_F(Jobs, WhatIsNotThereIsNotFound) {
   const auto not_found = HasCode(absl::StatusCode::kNotFound);
   EXPECT_THAT(catalog().GetJob("a").status(), not_found);
   EXPECT_THAT(catalog().FindJobByRequestId("r").status(), not_found);
-  EXPECT_THAT(catalog().UpdateJob(MakeJob("a")), not_found);
   EXPECT_THAT(catalog().AppendEvents(MakeJob("a"), {}), not_found);
 }
 
@@ -65,17 +64,6 @@ TEST_F(Jobs, AnIdIsUsedOnce) {
   EXPECT_EQ(Value(catalog().GetJob("a")), job);
 }
 
-TEST_F(Jobs, AnUpdateReplacesAllButTheLastSequence) {
-  JobRecord job = NewScan("a", {PayloadEvent(1, "x")});
-  JobRecord stale = job;
-  stale.record = "new";
-  stale.ended = true;
-  stale.last_sequence = 0;
-  ASSERT_THAT(catalog().UpdateJob(stale), IsOk());
-  stale.last_sequence = 1;
-  EXPECT_EQ(Value(catalog().GetJob("a")), stale);
-}
-
 TEST_F(Jobs, ListsNewestFirstOfOneKindInPages) {
   for (int i = 0; i < 6; ++i) NewJob(absl::StrCat("id", i), i % 2 == 0 ? "scan" : "reconcile");
   EXPECT_THAT(Ids(Value(catalog().ListJobs("", "", 2))), ElementsAre("id5", "id4"));
@@ -96,7 +84,7 @@ TEST_F(Jobs, UnendedAreThoseThatAnEarlierProcessLeft) {
   for (const char* id : {"3", "1", "2"}) NewJob(id);
   JobRecord ended = MakeJob("2");
   ended.ended = true;
-  ASSERT_THAT(catalog().UpdateJob(ended), IsOk());
+  ASSERT_THAT(catalog().AppendEvents(ended, {}), IsOk());
   EXPECT_THAT(Value(catalog().ListUnendedJobs()), IsEmpty());
 
   Reopen();

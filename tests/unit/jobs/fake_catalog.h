@@ -29,9 +29,6 @@ class FakeCatalog final : public Catalog {
     jobs_[job.id] = job;
     return absl::OkStatus();
   }
-  absl::Status UpdateJob(const JobRecord&) override {
-    return absl::UnimplementedError("not in these tests");
-  }
   absl::StatusOr<JobRecord> GetJob(const std::string& id) override {
     std::lock_guard lock(mutex_);
     const auto found = jobs_.find(id);
