@@ -41,7 +41,7 @@ def json_documents(text):
 
 
 def events(text):
-    """Of RunJob. Field names are taken in either spelling, as JSON parsers of protobuf do."""
+    """Of RunJob."""
     responses = [json_format.ParseDict(message, job_service_pb2.RunJobResponse())
                  for message in json_documents(text)]
     return [event for response in responses for event in response.batch.events]
@@ -101,6 +101,11 @@ class Grpcurl(unittest.TestCase):
         self.assertEqual({os.path.basename(copy.file.path) for copy in plan.copies},
                          {"original", "copy"})
         self.assertGreaterEqual(plan.recoverable_bytes, 5000)
+
+    def test_fields_are_spelled_as_the_json_mapping_has_them(self):
+        text = self.printed_by("RunJob", '"reconcile"')
+        for field in ("nextSequence", "eventTime", "sourceOfTruth", "recoverableBytes"):
+            self.assertIn(f'"{field}":', text)
 
     def test_cancel_job_stops_the_job_that_was_started(self):
         messages = json_documents(self.printed_by("StartJob", "CancelJob"))
