@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <memory>
 #include <span>
@@ -59,6 +60,26 @@ AllowedRoots::OpenResult OpenForReading(const AllowedRoots& roots, const std::st
   return file;
 }
 
+// This read's share of DigestRequest::reading.
+class LiveBytes final {
+ public:
+  explicit LiveBytes(std::atomic<std::uint64_t>* sum) : sum_(sum) {}
+  LiveBytes(const LiveBytes&) = delete;
+  LiveBytes& operator=(const LiveBytes&) = delete;
+  ~LiveBytes() {
+    if (sum_ != nullptr) sum_->fetch_sub(share_, std::memory_order_relaxed);
+  }
+
+  void Add(std::uint64_t bytes) {
+    share_ += bytes;
+    if (sum_ != nullptr) sum_->fetch_add(bytes, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::uint64_t>* const sum_;
+  std::uint64_t share_ = 0;
+};
+
 struct ReadOutcome {
   int error_number = 0;
   std::uint64_t bytes_read = 0;
@@ -67,8 +88,9 @@ struct ReadOutcome {
 // Hashes the bytes of `extent`. Asks for one byte more than there should be where the extent ends
 // at the end of the file, so that the same call tells whether the file has grown.
 ReadOutcome HashExtent(int fd, Extent extent, bool to_end_of_file, Hasher& hasher,
-                       const std::stop_token& stop) {
+                       std::atomic<std::uint64_t>* reading, const std::stop_token& stop) {
   Buffer& buffer = ThreadBuffer();
+  LiveBytes live(reading);
   ReadOutcome outcome;
   const std::uint64_t wanted = extent.end - extent.begin + (to_end_of_file ? 1 : 0);
   while (outcome.bytes_read < wanted) {
@@ -84,6 +106,7 @@ ReadOutcome HashExtent(int fd, Extent extent, bool to_end_of_file, Hasher& hashe
     }
     if (count == 0) break;
     outcome.bytes_read += static_cast<std::uint64_t>(count);
+    live.Add(static_cast<std::uint64_t>(count));
     hasher.Update(std::span(buffer).first(static_cast<std::size_t>(count)));
   }
   return outcome;
@@ -113,7 +136,7 @@ std::optional<ItemResult<ContentDigest>> FileContentDigester::TryDigest(
   }
   const std::unique_ptr<Hasher> hasher = MakeHasher(request.algorithm);
   const ReadOutcome read =
-      HashExtent(file.fd.get(), extent, extent.end == before.size, *hasher, stop);
+      HashExtent(file.fd.get(), extent, extent.end == before.size, *hasher, request.reading, stop);
   bytes_read += read.bytes_read;
   if (read.error_number != 0) return MakeItemError(request.path, "read", read.error_number);
   if (after_read_ != nullptr) after_read_(request.path);

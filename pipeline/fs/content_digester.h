@@ -1,6 +1,7 @@
 #ifndef SLUICE_PIPELINE_FS_CONTENT_DIGESTER_H_
 #define SLUICE_PIPELINE_FS_CONTENT_DIGESTER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -26,6 +27,9 @@ struct DigestRequest {
   // kVanished); with kFollow the file's version at the time of reading is taken.
   FileStat expected;
   enum class OnChange : std::uint8_t { kFail, kFollow } on_change = OnChange::kFail;
+  // While the file is read, its bytes read so far are part of this sum: a large file can be
+  // watched.
+  std::atomic<std::uint64_t>* reading = nullptr;
 };
 
 struct ContentDigest {

@@ -42,7 +42,8 @@ ScanItem DigestOne(FileEntry file, const ChunkContext& context, const std::stop_
                               .algorithm = context.algorithm,
                               .part = ContentPart::kWhole,
                               .expected = file.stat,
-                              .on_change = DigestRequest::OnChange::kFollow};
+                              .on_change = DigestRequest::OnChange::kFollow,
+                              .reading = &context.counters.reading};
   ItemResult<ContentDigest> result = context.digester->DigestFile(request, stop);
   if (auto* error = std::get_if<ItemError>(&result)) return std::move(*error);
   const auto& content = std::get<ContentDigest>(result);

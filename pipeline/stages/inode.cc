@@ -59,7 +59,8 @@ std::optional<ItemError> TryReadPart(ContentPart part, const ReconcileContext& c
                                         .algorithm = context.options.digest_algorithm,
                                         .part = part,
                                         .expected = file.stat,
-                                        .on_change = DigestRequest::OnChange::kFail},
+                                        .on_change = DigestRequest::OnChange::kFail,
+                                        .reading = &context.deps.counters.reading},
                                        stop);
   if (auto* error = std::get_if<ItemError>(&result)) return std::move(*error);
   const auto& read = std::get<ContentDigest>(result);

@@ -145,7 +145,8 @@ v1::Progress Job::MakeProgress(const Facts& facts) const {
   progress.set_stage(facts.state == v1::JOB_STATE_WAITING ? "waiting for consumer"
                                                           : std::string(kind_->stage(spec_)));
   progress.set_items_done(ItemsDone());
-  progress.set_bytes_done(counters_.digest.bytes.load(std::memory_order_relaxed));
+  progress.set_bytes_done(counters_.digest.bytes.load(std::memory_order_relaxed) +
+                          counters_.reading.load(std::memory_order_relaxed));
   if (facts.start_time_ns != 0) {
     *progress.mutable_elapsed() =
         ToDuration(std::max<std::int64_t>(0, clock_.UnixNanos() - facts.start_time_ns));

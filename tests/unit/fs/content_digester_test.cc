@@ -5,12 +5,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <variant>
 
 #include "gtest/gtest.h"
@@ -64,6 +67,20 @@ TEST_F(FileContentDigesterTest, DigestsContentOfAnySize) {
     EXPECT_EQ(read.bytes_read, size);
     EXPECT_EQ(read.stat, tree_.Stat("file"));
   }
+}
+
+TEST_F(FileContentDigesterTest, ReadOfALargeFileCanBeWatchedAndStopped) {
+  std::filesystem::resize_file(tree_.Write("file"), std::uintmax_t{4} << 40);
+  std::atomic<std::uint64_t> reading = 0;
+  DigestRequest request = Request("file");
+  request.reading = &reading;
+  std::jthread reader([&](std::stop_token stop) {
+    EXPECT_THROW((void)digester_.DigestFile(request, stop), Cancelled);
+  });
+  while (reading.load() == 0) std::this_thread::yield();
+  reader.request_stop();
+  reader.join();
+  EXPECT_EQ(reading.load(), 0U);
 }
 
 TEST_F(FileContentDigesterTest, DigestsTheEndsOfAFile) {
