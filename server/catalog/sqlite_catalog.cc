@@ -308,10 +308,10 @@ absl::StatusOr<std::unique_ptr<Catalog>> OpenLocked(DirectoryLock lock, StorePat
 }
 
 // SQLite's own words do not say which file it is.
-std::string InDirectory(const std::string& directory, const absl::Status& status) {
+std::string AboutFile(const std::string& file, const absl::Status& status) {
   const std::string message(status.message());
-  if (message.find(directory) != std::string::npos) return message;
-  return absl::StrCat(directory, ": ", message);
+  if (message.find(file) != std::string::npos) return message;
+  return absl::StrCat(file, ": ", message);
 }
 
 }  // namespace
@@ -325,13 +325,13 @@ absl::StatusOr<std::unique_ptr<Catalog>> OpenSqliteCatalog(const std::string& da
   }
   absl::StatusOr<DirectoryLock> lock = DirectoryLock::Acquire(directory.string());
   if (!lock.ok()) return lock.status();
-  absl::StatusOr<std::unique_ptr<Catalog>> catalog =
-      OpenLocked(*std::move(lock), StorePaths(directory.string()));
+  const StorePaths paths(directory.string());
+  absl::StatusOr<std::unique_ptr<Catalog>> catalog = OpenLocked(*std::move(lock), paths);
   if (absl::IsUnavailable(catalog.status())) {
-    return absl::FailedPreconditionError(InDirectory(directory.string(), catalog.status()));
+    return absl::FailedPreconditionError(AboutFile(paths.database, catalog.status()));
   }
   if (absl::IsDataLoss(catalog.status())) {
-    return absl::DataLossError(InDirectory(directory.string(), catalog.status()));
+    return absl::DataLossError(AboutFile(paths.database, catalog.status()));
   }
   return catalog;
 }
