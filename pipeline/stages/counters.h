@@ -22,8 +22,8 @@ struct PipelineCounters {
   StageCounter enumerate;  // Entries seen, and the sizes of the regular files among them.
   StageCounter digest;     // Files digested (every stage of them), and bytes read.
   std::atomic<std::uint64_t> reading = 0;  // Bytes read of files that are being digested now.
-  StageCounter group;      // Reconcile: inodes taken in, and their sizes.
-  StageCounter plan;       // Plans (in parts: once), and bytes recoverable.
+  StageCounter group;                      // Reconcile: inodes taken in, and their sizes.
+  StageCounter plan;                       // Plans (in parts: once), and bytes recoverable.
   std::atomic<std::uint64_t> skipped = 0;
 };
 

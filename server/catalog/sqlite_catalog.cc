@@ -309,7 +309,7 @@ absl::StatusOr<std::unique_ptr<Catalog>> OpenLocked(DirectoryLock lock, StorePat
 
 // SQLite's own words do not say which file it is.
 std::string AboutFile(const std::string& file, const absl::Status& status) {
-  const std::string message(status.message());
+  std::string message(status.message());
   if (message.find(file) != std::string::npos) return message;
   return absl::StrCat(file, ": ", message);
 }

@@ -32,7 +32,7 @@ struct EventStreamOptions {
 };
 
 // Adds violations for values out of range.
-EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& options,
+EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& proto,
                                           FieldViolations& violations);
 
 // OUT_OF_RANGE: a job that has ended has no such event, nor will it be the next one.

@@ -11,8 +11,8 @@
 namespace sluice {
 
 std::span<const JobKind> JobKinds() {
-  static const std::array kKinds = {ScanJobKind(), ReconcileJobKind()};
-  return kKinds;
+  static const std::array kinds = {ScanJobKind(), ReconcileJobKind()};
+  return kinds;
 }
 
 const JobKind* FindJobKind(const v1::JobSpec& spec) {

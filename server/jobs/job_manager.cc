@@ -237,7 +237,7 @@ absl::StatusOr<JobManager::JobPage> JobManager::List(int page_size, const std::s
 
   JobPage page;
   std::string last_id;
-  const absl::Status status =
+  absl::Status status =
       ForEachJob(*before, filter->kind(), [&](const v1::Job& job, const std::string& id) {
         if (!filter->Matches(job)) return true;
         if (page.jobs.size() == *limit) {

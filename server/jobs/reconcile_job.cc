@@ -169,7 +169,7 @@ AsyncGenerator<JobItem> Start(const JobRun& run, const JobEnvironment& environme
                           .counters = run.counters,
                           .spool_directory = environment.spool_directory});
   while (auto item = co_await items.Next()) {
-    co_yield std::visit([](auto&& value) { return JobItem(std::move(value)); }, *std::move(item));
+    co_yield std::visit([](auto& value) { return JobItem(std::move(value)); }, *item);
   }
 }
 

@@ -181,7 +181,7 @@ AsyncGenerator<ScanItem> Digested(AsyncGenerator<ScanItem> items, const v1::Scan
 
 AsyncGenerator<JobItem> ToJobItems(AsyncGenerator<ScanItem> source) {
   while (auto item = co_await source.Next()) {
-    co_yield std::visit([](auto&& value) { return JobItem(std::move(value)); }, *std::move(item));
+    co_yield std::visit([](auto& value) { return JobItem(std::move(value)); }, *item);
   }
 }
 
