@@ -1,5 +1,9 @@
 #include "server/jobs/convert.h"
 
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,84 +27,72 @@ void SetPath(const std::string& path, Message& message) {
   }
 }
 
-v1::FileType ToProto(FileType type) {
-  switch (type) {
-    case FileType::kRegular:
-      return v1::FILE_TYPE_REGULAR;
-    case FileType::kDirectory:
-      return v1::FILE_TYPE_DIRECTORY;
-    case FileType::kSymlink:
-      return v1::FILE_TYPE_SYMLINK;
-    case FileType::kFifo:
-      return v1::FILE_TYPE_FIFO;
-    case FileType::kSocket:
-      return v1::FILE_TYPE_SOCKET;
-    case FileType::kCharacterDevice:
-      return v1::FILE_TYPE_CHARACTER_DEVICE;
-    case FileType::kBlockDevice:
-      return v1::FILE_TYPE_BLOCK_DEVICE;
-  }
-  return v1::FILE_TYPE_UNSPECIFIED;
+// One row a value: both directions are read from it.
+template <typename Ours, typename Theirs, std::size_t n>
+using EnumTable = std::array<std::pair<Ours, Theirs>, n>;
+
+constexpr EnumTable<FileType, v1::FileType, 7> kFileTypes = {{
+    {FileType::kRegular, v1::FILE_TYPE_REGULAR},
+    {FileType::kDirectory, v1::FILE_TYPE_DIRECTORY},
+    {FileType::kSymlink, v1::FILE_TYPE_SYMLINK},
+    {FileType::kFifo, v1::FILE_TYPE_FIFO},
+    {FileType::kSocket, v1::FILE_TYPE_SOCKET},
+    {FileType::kCharacterDevice, v1::FILE_TYPE_CHARACTER_DEVICE},
+    {FileType::kBlockDevice, v1::FILE_TYPE_BLOCK_DEVICE},
+}};
+
+constexpr EnumTable<SkippedItem::Reason, v1::SkippedItem::Reason, 8> kSkipReasons = {{
+    {SkippedItem::Reason::kType, v1::SkippedItem::REASON_TYPE},
+    {SkippedItem::Reason::kSize, v1::SkippedItem::REASON_SIZE},
+    {SkippedItem::Reason::kGlob, v1::SkippedItem::REASON_GLOB},
+    {SkippedItem::Reason::kHidden, v1::SkippedItem::REASON_HIDDEN},
+    {SkippedItem::Reason::kMount, v1::SkippedItem::REASON_MOUNT},
+    {SkippedItem::Reason::kDepth, v1::SkippedItem::REASON_DEPTH},
+    {SkippedItem::Reason::kTime, v1::SkippedItem::REASON_TIME},
+    {SkippedItem::Reason::kProtected, v1::SkippedItem::REASON_PROTECTED},
+}};
+
+// Of values that ask for the same, the last row is the one that is answered with.
+constexpr EnumTable<DigestAlgorithm, v1::DigestAlgorithm, 4> kAlgorithms = {{
+    {DigestAlgorithm::kSha256, v1::DIGEST_ALGORITHM_UNSPECIFIED},
+    {DigestAlgorithm::kSha256, v1::DIGEST_ALGORITHM_SHA256},
+    {DigestAlgorithm::kBlake2b256, v1::DIGEST_ALGORITHM_BLAKE2B_256},
+    {DigestAlgorithm::kXxh3_128, v1::DIGEST_ALGORITHM_XXH3_128},
+}};
+
+constexpr EnumTable<Action, v1::Action, 5> kActions = {{
+    {Action::kHardlink, v1::ACTION_UNSPECIFIED},
+    {Action::kHardlink, v1::ACTION_HARDLINK},
+    {Action::kReflink, v1::ACTION_REFLINK},
+    {Action::kSymlink, v1::ACTION_SYMLINK},
+    {Action::kRemove, v1::ACTION_REMOVE},
+}};
+
+constexpr EnumTable<KeepRule::Criterion, v1::KeepRule::Criterion, 9> kCriteria = {{
+    {KeepRule::Criterion::kRootOrder, v1::KeepRule::CRITERION_ROOT_ORDER},
+    {KeepRule::Criterion::kPathGlob, v1::KeepRule::CRITERION_PATH_GLOB},
+    {KeepRule::Criterion::kOldest, v1::KeepRule::CRITERION_OLDEST},
+    {KeepRule::Criterion::kNewest, v1::KeepRule::CRITERION_NEWEST},
+    {KeepRule::Criterion::kShortestPath, v1::KeepRule::CRITERION_SHORTEST_PATH},
+    {KeepRule::Criterion::kDeepestPath, v1::KeepRule::CRITERION_DEEPEST_PATH},
+    {KeepRule::Criterion::kMostLinks, v1::KeepRule::CRITERION_MOST_LINKS},
+    {KeepRule::Criterion::kLowestInode, v1::KeepRule::CRITERION_LOWEST_INODE},
+    {KeepRule::Criterion::kPathOrder, v1::KeepRule::CRITERION_PATH_ORDER},
+}};
+
+// REQUIRES: the table has a row for every value of ours.
+template <typename Ours, typename Theirs, std::size_t n>
+Theirs ToProto(const EnumTable<Ours, Theirs, n>& table, Ours value) {
+  const auto row = std::find_if(table.rbegin(), table.rend(),
+                                [&](const auto& entry) { return entry.first == value; });
+  assert(row != table.rend());
+  return row->second;
 }
 
-v1::SkippedItem::Reason ToProto(SkippedItem::Reason reason) {
-  switch (reason) {
-    case SkippedItem::Reason::kType:
-      return v1::SkippedItem::REASON_TYPE;
-    case SkippedItem::Reason::kSize:
-      return v1::SkippedItem::REASON_SIZE;
-    case SkippedItem::Reason::kGlob:
-      return v1::SkippedItem::REASON_GLOB;
-    case SkippedItem::Reason::kHidden:
-      return v1::SkippedItem::REASON_HIDDEN;
-    case SkippedItem::Reason::kMount:
-      return v1::SkippedItem::REASON_MOUNT;
-    case SkippedItem::Reason::kDepth:
-      return v1::SkippedItem::REASON_DEPTH;
-    case SkippedItem::Reason::kTime:
-      return v1::SkippedItem::REASON_TIME;
-    case SkippedItem::Reason::kProtected:
-      return v1::SkippedItem::REASON_PROTECTED;
-  }
-  return v1::SkippedItem::REASON_UNSPECIFIED;
-}
-
-v1::Action ToProto(Action action) {
-  switch (action) {
-    case Action::kHardlink:
-      return v1::ACTION_HARDLINK;
-    case Action::kReflink:
-      return v1::ACTION_REFLINK;
-    case Action::kSymlink:
-      return v1::ACTION_SYMLINK;
-    case Action::kRemove:
-      return v1::ACTION_REMOVE;
-  }
-  return v1::ACTION_UNSPECIFIED;
-}
-
-v1::KeepRule::Criterion ToProto(KeepRule::Criterion criterion) {
-  switch (criterion) {
-    case KeepRule::Criterion::kRootOrder:
-      return v1::KeepRule::CRITERION_ROOT_ORDER;
-    case KeepRule::Criterion::kPathGlob:
-      return v1::KeepRule::CRITERION_PATH_GLOB;
-    case KeepRule::Criterion::kOldest:
-      return v1::KeepRule::CRITERION_OLDEST;
-    case KeepRule::Criterion::kNewest:
-      return v1::KeepRule::CRITERION_NEWEST;
-    case KeepRule::Criterion::kShortestPath:
-      return v1::KeepRule::CRITERION_SHORTEST_PATH;
-    case KeepRule::Criterion::kDeepestPath:
-      return v1::KeepRule::CRITERION_DEEPEST_PATH;
-    case KeepRule::Criterion::kMostLinks:
-      return v1::KeepRule::CRITERION_MOST_LINKS;
-    case KeepRule::Criterion::kLowestInode:
-      return v1::KeepRule::CRITERION_LOWEST_INODE;
-    case KeepRule::Criterion::kPathOrder:
-      return v1::KeepRule::CRITERION_PATH_ORDER;
-  }
-  return v1::KeepRule::CRITERION_UNSPECIFIED;
+template <typename Ours, typename Theirs, std::size_t n>
+std::optional<Ours> FromProto(const EnumTable<Ours, Theirs, n>& table, Theirs value) {
+  const auto row = std::ranges::find(table, value, &std::pair<Ours, Theirs>::second);
+  return row == table.end() ? std::nullopt : std::optional(row->first);
 }
 
 struct ItemErrorTerms {
@@ -156,7 +148,7 @@ std::int64_t FromDuration(const google::protobuf::Duration& duration) {
 
 void ToProto(const FileEntry& file, v1::FileRecord& record) {
   SetPath(file.path, record);
-  record.set_type(ToProto(file.stat.type));
+  record.set_type(ToProto(kFileTypes, file.stat.type));
   record.set_size(file.stat.size);
   record.set_allocated_bytes(file.stat.allocated_bytes);
   *record.mutable_modify_time() = ToTimestamp(file.stat.modify_time_ns);
@@ -181,7 +173,7 @@ void ToProto(const ItemError& error, v1::ItemError& message) {
 
 void ToProto(const SkippedItem& skipped, v1::SkippedItem& message) {
   SetPath(skipped.path, message);
-  message.set_reason(ToProto(skipped.reason));
+  message.set_reason(ToProto(kSkipReasons, skipped.reason));
 }
 
 void ToProto(const Plan& plan, const PlanNames& names, v1::ReconciliationPlan& message) {
@@ -200,9 +192,9 @@ void ToProto(const Plan& plan, const PlanNames& names, v1::ReconciliationPlan& m
   }
   ToProto(plan.source_of_truth, *message.mutable_source_of_truth());
   message.set_reason(plan.reason);
-  message.mutable_deciding_rule()->set_criterion(ToProto(plan.deciding_criterion));
+  message.mutable_deciding_rule()->set_criterion(ToProto(kCriteria, plan.deciding_criterion));
   message.mutable_deciding_rule()->set_pattern(plan.deciding_pattern);
-  message.set_action(ToProto(plan.action));
+  message.set_action(ToProto(kActions, plan.action));
   message.set_recoverable_bytes(plan.recoverable_bytes);
   message.set_part(plan.part);
   message.set_last_part(plan.last_part);
@@ -211,79 +203,15 @@ void ToProto(const Plan& plan, const PlanNames& names, v1::ReconciliationPlan& m
 }
 
 std::optional<DigestAlgorithm> FromProto(v1::DigestAlgorithm algorithm) {
-  switch (algorithm) {
-    case v1::DIGEST_ALGORITHM_UNSPECIFIED:
-    case v1::DIGEST_ALGORITHM_SHA256:
-      return DigestAlgorithm::kSha256;
-    case v1::DIGEST_ALGORITHM_BLAKE2B_256:
-      return DigestAlgorithm::kBlake2b256;
-    case v1::DIGEST_ALGORITHM_XXH3_128:
-      return DigestAlgorithm::kXxh3_128;
-    default:
-      return std::nullopt;
-  }
+  return FromProto(kAlgorithms, algorithm);
 }
 
-std::optional<FileType> FromProto(v1::FileType type) {
-  switch (type) {
-    case v1::FILE_TYPE_REGULAR:
-      return FileType::kRegular;
-    case v1::FILE_TYPE_DIRECTORY:
-      return FileType::kDirectory;
-    case v1::FILE_TYPE_SYMLINK:
-      return FileType::kSymlink;
-    case v1::FILE_TYPE_FIFO:
-      return FileType::kFifo;
-    case v1::FILE_TYPE_SOCKET:
-      return FileType::kSocket;
-    case v1::FILE_TYPE_CHARACTER_DEVICE:
-      return FileType::kCharacterDevice;
-    case v1::FILE_TYPE_BLOCK_DEVICE:
-      return FileType::kBlockDevice;
-    default:
-      return std::nullopt;
-  }
-}
+std::optional<FileType> FromProto(v1::FileType type) { return FromProto(kFileTypes, type); }
 
-std::optional<Action> FromProto(v1::Action action) {
-  switch (action) {
-    case v1::ACTION_UNSPECIFIED:
-    case v1::ACTION_HARDLINK:
-      return Action::kHardlink;
-    case v1::ACTION_REFLINK:
-      return Action::kReflink;
-    case v1::ACTION_SYMLINK:
-      return Action::kSymlink;
-    case v1::ACTION_REMOVE:
-      return Action::kRemove;
-    default:
-      return std::nullopt;
-  }
-}
+std::optional<Action> FromProto(v1::Action action) { return FromProto(kActions, action); }
 
 std::optional<KeepRule::Criterion> FromProto(v1::KeepRule::Criterion criterion) {
-  switch (criterion) {
-    case v1::KeepRule::CRITERION_ROOT_ORDER:
-      return KeepRule::Criterion::kRootOrder;
-    case v1::KeepRule::CRITERION_PATH_GLOB:
-      return KeepRule::Criterion::kPathGlob;
-    case v1::KeepRule::CRITERION_OLDEST:
-      return KeepRule::Criterion::kOldest;
-    case v1::KeepRule::CRITERION_NEWEST:
-      return KeepRule::Criterion::kNewest;
-    case v1::KeepRule::CRITERION_SHORTEST_PATH:
-      return KeepRule::Criterion::kShortestPath;
-    case v1::KeepRule::CRITERION_DEEPEST_PATH:
-      return KeepRule::Criterion::kDeepestPath;
-    case v1::KeepRule::CRITERION_MOST_LINKS:
-      return KeepRule::Criterion::kMostLinks;
-    case v1::KeepRule::CRITERION_LOWEST_INODE:
-      return KeepRule::Criterion::kLowestInode;
-    case v1::KeepRule::CRITERION_PATH_ORDER:
-      return KeepRule::Criterion::kPathOrder;
-    default:
-      return std::nullopt;
-  }
+  return FromProto(kCriteria, criterion);
 }
 
 namespace {

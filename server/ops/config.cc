@@ -14,11 +14,17 @@ namespace {
 
 constexpr int kUsageError = 2;
 
+// Empty where it is not set. Nothing changes the environment once main() has begun.
+std::string Environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
+  return value == nullptr ? "" : value;
+}
+
 std::string DefaultDataDir() {
-  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0') {
+  if (const std::string data = Environment("XDG_DATA_HOME"); !data.empty()) {
     return absl::StrCat(data, "/sluice");
   }
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
+  if (const std::string home = Environment("HOME"); !home.empty()) {
     return absl::StrCat(home, "/.local/share/sluice");
   }
   return "/var/lib/sluice";
@@ -73,8 +79,8 @@ void FillIn(CLI::Option& option, const std::vector<std::string>& values) {
 
 void ApplyEnvironment(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
-    const char* value = std::getenv(EnvironmentName(*option).c_str());
-    if (value == nullptr) continue;
+    const std::string value = Environment(EnvironmentName(*option));
+    if (value.empty()) continue;
     // Lists are separated as in PATH; an address holds colons, so by commas.
     const bool is_list = option->get_items_expected_max() > 1;
     FillIn(*option, is_list ? CLI::detail::split(value, ',') : std::vector<std::string>{value});
@@ -119,9 +125,8 @@ EarlyExit UsageError(std::string_view message) {
 }  // namespace
 
 std::string DefaultSocket() {
-  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  return absl::StrCat(runtime != nullptr && *runtime != '\0' ? runtime : "/run",
-                      "/sluice/sluiced.sock");
+  const std::string runtime = Environment("XDG_RUNTIME_DIR");
+  return absl::StrCat(runtime.empty() ? "/run" : runtime, "/sluice/sluiced.sock");
 }
 
 std::variant<Config, EarlyExit> ParseConfig(int argc, const char* const* argv) {

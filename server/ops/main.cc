@@ -75,7 +75,7 @@ int Serve(const sluice::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  mallopt(M_ARENA_MAX, kMallocArenas);
+  mallopt(M_ARENA_MAX, kMallocArenas);  // NOLINT(concurrency-mt-unsafe): no thread is there yet.
   const auto parsed = sluice::ParseConfig(argc, argv);
   if (const auto* exit = std::get_if<sluice::EarlyExit>(&parsed)) {
     std::fputs(exit->text.c_str(), exit->status == 0 ? stdout : stderr);
