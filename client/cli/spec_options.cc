@@ -90,7 +90,7 @@ CLI::Option* AddTime(CLI::App& command, const std::string& name, Mutable mutable
 }
 
 const std::map<std::string, v1::FileType>& TypesByWord() {
-  static const auto* const kTypes = new std::map<std::string, v1::FileType>{
+  static const auto* const types = new std::map<std::string, v1::FileType>{
       {"file", v1::FILE_TYPE_REGULAR},
       {"directory", v1::FILE_TYPE_DIRECTORY},
       {"symlink", v1::FILE_TYPE_SYMLINK},
@@ -99,7 +99,7 @@ const std::map<std::string, v1::FileType>& TypesByWord() {
       {"char-device", v1::FILE_TYPE_CHARACTER_DEVICE},
       {"block-device", v1::FILE_TYPE_BLOCK_DEVICE},
   };
-  return *kTypes;
+  return *types;
 }
 
 void AddTypes(CLI::App& command, v1::ScanSpec& spec) {

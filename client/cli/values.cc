@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view kGlobPrefix = "glob:";
 
 const std::map<std::string, v1::KeepRule::Criterion>& CriteriaByWord() {
-  static const auto* const kCriteria = new std::map<std::string, v1::KeepRule::Criterion>{
+  static const auto* const criteria = new std::map<std::string, v1::KeepRule::Criterion>{
       {"root-order", v1::KeepRule::CRITERION_ROOT_ORDER},
       {"oldest", v1::KeepRule::CRITERION_OLDEST},
       {"newest", v1::KeepRule::CRITERION_NEWEST},
@@ -30,7 +30,7 @@ const std::map<std::string, v1::KeepRule::Criterion>& CriteriaByWord() {
       {"lowest-inode", v1::KeepRule::CRITERION_LOWEST_INODE},
       {"path-order", v1::KeepRule::CRITERION_PATH_ORDER},
   };
-  return *kCriteria;
+  return *criteria;
 }
 
 }  // namespace
