@@ -114,6 +114,7 @@ absl::Status EmbeddedServer::Spawn() {
       "--allow_root=/",
   };
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
 

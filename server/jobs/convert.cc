@@ -52,17 +52,17 @@ constexpr EnumTable<SkippedItem::Reason, v1::SkippedItem::Reason, 8> kSkipReason
     {SkippedItem::Reason::kProtected, v1::SkippedItem::REASON_PROTECTED},
 }};
 
-// Of values that ask for the same, the last row is the one that is answered with.
+// Of values that ask for the same, the first row is the one that is answered with.
 constexpr EnumTable<DigestAlgorithm, v1::DigestAlgorithm, 4> kAlgorithms = {{
-    {DigestAlgorithm::kSha256, v1::DIGEST_ALGORITHM_UNSPECIFIED},
     {DigestAlgorithm::kSha256, v1::DIGEST_ALGORITHM_SHA256},
+    {DigestAlgorithm::kSha256, v1::DIGEST_ALGORITHM_UNSPECIFIED},
     {DigestAlgorithm::kBlake2b256, v1::DIGEST_ALGORITHM_BLAKE2B_256},
     {DigestAlgorithm::kXxh3_128, v1::DIGEST_ALGORITHM_XXH3_128},
 }};
 
 constexpr EnumTable<Action, v1::Action, 5> kActions = {{
-    {Action::kHardlink, v1::ACTION_UNSPECIFIED},
     {Action::kHardlink, v1::ACTION_HARDLINK},
+    {Action::kHardlink, v1::ACTION_UNSPECIFIED},
     {Action::kReflink, v1::ACTION_REFLINK},
     {Action::kSymlink, v1::ACTION_SYMLINK},
     {Action::kRemove, v1::ACTION_REMOVE},
@@ -83,9 +83,8 @@ constexpr EnumTable<KeepRule::Criterion, v1::KeepRule::Criterion, 9> kCriteria =
 // REQUIRES: the table has a row for every value of ours.
 template <typename Ours, typename Theirs, std::size_t n>
 Theirs ToProto(const EnumTable<Ours, Theirs, n>& table, Ours value) {
-  const auto row = std::find_if(table.rbegin(), table.rend(),
-                                [&](const auto& entry) { return entry.first == value; });
-  assert(row != table.rend());
+  const auto row = std::ranges::find(table, value, &std::pair<Ours, Theirs>::first);
+  assert(row != table.end());
   return row->second;
 }
 

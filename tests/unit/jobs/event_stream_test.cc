@@ -47,9 +47,7 @@ class EventStreamTest : public testing::Test {
   EventStreamTest() { job_->MarkRunning(); }
 
   void Append(std::size_t count) {
-    std::vector<JobItem> items;
-    for (std::size_t i = 0; i < count; ++i) items.push_back(FileEntry{.path = "/data/f"});
-    ASSERT_TRUE(job_->Append(std::move(items)).ok());
+    ASSERT_TRUE(job_->Append(std::vector<JobItem>(count, FileEntry{.path = "/data/f"})).ok());
   }
 
   AsyncGenerator<v1::EventBatch> Stream(std::uint64_t first = 1, EventStreamOptions options = {}) {
