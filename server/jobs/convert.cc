@@ -28,8 +28,8 @@ void SetPath(const std::string& path, Message& message) {
 }
 
 // One row a value: both directions are read from it.
-template <typename Ours, typename Theirs, std::size_t n>
-using EnumTable = std::array<std::pair<Ours, Theirs>, n>;
+template <typename Ours, typename Theirs, std::size_t N>
+using EnumTable = std::array<std::pair<Ours, Theirs>, N>;
 
 constexpr EnumTable<FileType, v1::FileType, 7> kFileTypes = {{
     {FileType::kRegular, v1::FILE_TYPE_REGULAR},
@@ -81,15 +81,15 @@ constexpr EnumTable<KeepRule::Criterion, v1::KeepRule::Criterion, 9> kCriteria =
 }};
 
 // REQUIRES: the table has a row for every value of ours.
-template <typename Ours, typename Theirs, std::size_t n>
-Theirs ToProto(const EnumTable<Ours, Theirs, n>& table, Ours value) {
+template <typename Ours, typename Theirs, std::size_t N>
+Theirs ToProto(const EnumTable<Ours, Theirs, N>& table, Ours value) {
   const auto row = std::ranges::find(table, value, &std::pair<Ours, Theirs>::first);
   assert(row != table.end());
   return row->second;
 }
 
-template <typename Ours, typename Theirs, std::size_t n>
-std::optional<Ours> FromProto(const EnumTable<Ours, Theirs, n>& table, Theirs value) {
+template <typename Ours, typename Theirs, std::size_t N>
+std::optional<Ours> FromProto(const EnumTable<Ours, Theirs, N>& table, Theirs value) {
   const auto row = std::ranges::find(table, value, &std::pair<Ours, Theirs>::second);
   return row == table.end() ? std::nullopt : std::optional(row->first);
 }
