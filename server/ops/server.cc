@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include <grpcpp/ext/channelz_service_plugin.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -120,6 +121,7 @@ class RunningServer final : public Server {
     if (absl::Status status = manager_.RecoverInterrupted(); !status.ok()) return status;
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::channelz::experimental::InitChannelzService();
     grpc::ServerBuilder builder;
     Configure(builder);
     std::vector<int> ports(addresses.size(), 0);

@@ -90,6 +90,9 @@ class Grpcurl(unittest.TestCase):
         self.assertIn("sluice.v1.CatalogService", text)
         self.assertIn("rpc RunJob ( .sluice.v1.RunJobRequest )", text)
 
+    def test_health_can_be_asked_by_name(self):
+        self.assertIn('"status": "SERVING"', self.printed_by("grpc.health.v1.Health/Check"))
+
     def test_run_job_streams_a_scan(self):
         paths = {event.file.path for event in events(self.printed_by("RunJob", '"scan"'))
                  if event.HasField("file")}
