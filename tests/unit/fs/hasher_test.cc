@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,9 @@ struct KnownAnswer {
   std::string_view abc;
   std::string_view million;  // Byte i is 7 i mod 251.
 };
+
+// For the names of the tests.
+void PrintTo(const KnownAnswer& answer, std::ostream* out) { *out << answer.what; }
 
 constexpr KnownAnswer kKnownAnswers[] = {
     {"sha256", DigestAlgorithm::kSha256,
