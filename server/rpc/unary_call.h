@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include "pipeline/async/status_error.h"
