@@ -28,11 +28,13 @@ EarlyExit Exited(const std::vector<const char*>& arguments) {
   return std::get<EarlyExit>(Parse(arguments));
 }
 
-// Set for one test.
+// Set for one test, which has no other thread.
 class Variable final {
  public:
-  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Variable() { unsetenv(name_); }
+  Variable(const char* name, const char* value) : name_(name) {
+    setenv(name, value, 1);  // NOLINT(concurrency-mt-unsafe)
+  }
+  ~Variable() { unsetenv(name_); }  // NOLINT(concurrency-mt-unsafe)
   Variable(const Variable&) = delete;
   Variable& operator=(const Variable&) = delete;
 
