@@ -86,38 +86,55 @@ FileRequest Checked(const v1::StreamFilesRequest& request, JobManager& manager) 
   return result;
 }
 
-AsyncGenerator<v1::StreamFilesResponse> Files(v1::StreamFilesRequest request, StreamCall call) {
-  const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
-  const FileRequest wanted = Checked(request, call.manager);
-  std::uint64_t next = std::max<std::uint64_t>(1, request.start_position());
-  v1::StreamFilesResponse response;
+// Puts records of the catalog into messages: reads pages from `next` on until one is empty, and
+// sends a message when it holds `batch` entries, or has grown to kBatchBytes.
+// `read(next)` gives a page; `add(record, response)` adds it if it is wanted, and says how many
+// entries the response has then.
+template <typename Response, typename Read, typename Add>
+AsyncGenerator<Response> InMessages(std::uint64_t next, std::uint32_t batch, std::stop_token stop,
+                                    Read read, Add add) {
+  Response response;
+  std::uint32_t entries = 0;
   std::size_t bytes = 0;
   while (true) {
-    ThrowIfStopRequested(call.stop);
-    const std::vector<EventRecord> page =
-        ValueOrThrow(call.catalog().ReadFiles(wanted.job_id, next, wanted.query, kPageRows));
+    ThrowIfStopRequested(stop);
+    const std::vector<EventRecord> page = ValueOrThrow(read(next));
     if (page.empty()) break;
     for (const EventRecord& record : page) {
       next = record.sequence + 1;
-      const auto& file = std::get<FileEntry>(record.event);
-      if (!wanted.glob.empty() &&
-          !wanted.glob.Matches(file.path, file.stat.type == FileType::kDirectory
-                                              ? GlobSet::Kind::kDirectory
-                                              : GlobSet::Kind::kFile)) {
-        continue;
-      }
-      ToProto(file, *response.add_files());
+      const auto entries_now = static_cast<std::uint32_t>(add(record, response));
+      if (entries_now == entries) continue;
+      entries = entries_now;
       bytes += ApproximateSize(record);
-      if (static_cast<std::uint32_t>(response.files_size()) < wanted.batch && bytes < kBatchBytes) {
-        continue;
-      }
+      if (entries < batch && bytes < kBatchBytes) continue;
       response.set_next_position(next);
       co_yield std::exchange(response, {});
+      entries = 0;
       bytes = 0;
     }
   }
   response.set_next_position(next);
-  if (response.files_size() > 0) co_yield std::move(response);
+  if (entries > 0) co_yield std::move(response);
+}
+
+AsyncGenerator<v1::StreamFilesResponse> Files(v1::StreamFilesRequest request, StreamCall call) {
+  const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
+  const FileRequest wanted = Checked(request, call.manager);
+  const auto read = [&](std::uint64_t next) {
+    return call.catalog().ReadFiles(wanted.job_id, next, wanted.query, kPageRows);
+  };
+  const auto add = [&](const EventRecord& record, v1::StreamFilesResponse& response) {
+    const auto& file = std::get<FileEntry>(record.event);
+    const auto kind =
+        file.stat.type == FileType::kDirectory ? GlobSet::Kind::kDirectory : GlobSet::Kind::kFile;
+    if (wanted.glob.empty() || wanted.glob.Matches(file.path, kind)) {
+      ToProto(file, *response.add_files());
+    }
+    return response.files_size();
+  };
+  auto messages = InMessages<v1::StreamFilesResponse>(
+      std::max<std::uint64_t>(1, request.start_position()), wanted.batch, call.stop, read, add);
+  while (auto message = co_await messages.Next()) co_yield *std::move(message);
 }
 
 struct PlanRequest {
@@ -147,33 +164,21 @@ PlanRequest Checked(const v1::StreamPlansRequest& request, JobManager& manager) 
 AsyncGenerator<v1::StreamPlansResponse> Plans(v1::StreamPlansRequest request, StreamCall call) {
   const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
   const PlanRequest wanted = Checked(request, call.manager);
-  std::uint64_t next = std::max<std::uint64_t>(1, request.start_position());
-  v1::StreamPlansResponse response;
-  std::size_t bytes = 0;
-  while (true) {
-    ThrowIfStopRequested(call.stop);
-    const std::vector<EventRecord> page = ValueOrThrow(
-        call.catalog().ReadPayloads(wanted.job_id, next, v1::JobEvent::kPlan, kPageRows));
-    if (page.empty()) break;
-    for (const EventRecord& record : page) {
-      next = record.sequence + 1;
-      v1::JobEvent event;
-      ThrowIfError(ToJobEvent(record, event));
-      v1::ReconciliationPlan& plan = *event.mutable_plan();
-      if (plan.total_recoverable_bytes() < request.min_recoverable_bytes()) continue;
-      if (!wanted.digest.empty() && plan.digest() != wanted.digest) continue;
-      bytes += ApproximateSize(record);
-      response.add_plans()->Swap(&plan);
-      if (static_cast<std::uint32_t>(response.plans_size()) < wanted.batch && bytes < kBatchBytes) {
-        continue;
-      }
-      response.set_next_position(next);
-      co_yield std::exchange(response, {});
-      bytes = 0;
-    }
-  }
-  response.set_next_position(next);
-  if (response.plans_size() > 0) co_yield std::move(response);
+  const auto read = [&](std::uint64_t next) {
+    return call.catalog().ReadPayloads(wanted.job_id, next, v1::JobEvent::kPlan, kPageRows);
+  };
+  const auto add = [&](const EventRecord& record, v1::StreamPlansResponse& response) {
+    v1::JobEvent event;
+    ThrowIfError(ToJobEvent(record, event));
+    v1::ReconciliationPlan& plan = *event.mutable_plan();
+    const bool recovers = plan.total_recoverable_bytes() >= request.min_recoverable_bytes();
+    const bool matches = wanted.digest.empty() || plan.digest() == wanted.digest;
+    if (recovers && matches) response.add_plans()->Swap(&plan);
+    return response.plans_size();
+  };
+  auto messages = InMessages<v1::StreamPlansResponse>(
+      std::max<std::uint64_t>(1, request.start_position()), wanted.batch, call.stop, read, add);
+  while (auto message = co_await messages.Next()) co_yield *std::move(message);
 }
 
 }  // namespace
