@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 
 #include "pipeline/fs/file.h"
 #include "pipeline/fs/glob.h"
@@ -36,15 +36,9 @@ std::uint64_t ComponentsOf(std::string_view path) {
 // RFC 3339 in UTC; the fraction only where there is one.
 std::string TimeText(std::int64_t time_ns) {
   constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-  std::int64_t fraction = time_ns % kNanosPerSecond;
-  if (fraction < 0) fraction += kNanosPerSecond;
-  const std::time_t seconds = (time_ns - fraction) / kNanosPerSecond;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[32];
-  std::string result(text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc));
-  if (fraction != 0) absl::StrAppend(&result, ".", absl::Dec(fraction, absl::kZeroPad9));
-  return result + "Z";
+  const char* format =
+      time_ns % kNanosPerSecond == 0 ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%dT%H:%M:%E9SZ";
+  return absl::FormatTime(format, absl::FromUnixNanos(time_ns), absl::UTCTimeZone());
 }
 
 std::vector<KeepRule> Completed(std::vector<KeepRule> rules) {
