@@ -1,7 +1,5 @@
 #include "client/error_details.h"
 
-#include <optional>
-
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"

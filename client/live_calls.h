@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
-#include <utility>
 
 #include "absl/base/thread_annotations.h"
 

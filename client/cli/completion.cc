@@ -1,6 +1,5 @@
 #include "client/cli/completion.h"
 
-#include <functional>
 #include <utility>
 #include <vector>
 

@@ -6,7 +6,6 @@
 #include <exception>
 #include <optional>
 #include <utility>
-#include <variant>
 
 namespace sluice {
 

@@ -10,7 +10,6 @@
 #include <memory>
 #include <span>
 #include <utility>
-#include <variant>
 
 #include "pipeline/async/status_error.h"
 #include "pipeline/fs/hasher.h"

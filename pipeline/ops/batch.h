@@ -2,7 +2,6 @@
 #define SLUICE_PIPELINE_OPS_BATCH_H_
 
 #include <cassert>
-#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <memory>

@@ -1,6 +1,5 @@
 #include "pipeline/stages/digest.h"
 
-#include <cassert>
 #include <memory>
 #include <optional>
 #include <tuple>

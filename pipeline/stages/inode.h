@@ -5,8 +5,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>

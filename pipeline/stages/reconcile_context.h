@@ -1,7 +1,6 @@
 #ifndef SLUICE_PIPELINE_STAGES_RECONCILE_CONTEXT_H_
 #define SLUICE_PIPELINE_STAGES_RECONCILE_CONTEXT_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>

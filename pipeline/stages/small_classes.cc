@@ -1,7 +1,6 @@
 #include "pipeline/stages/small_classes.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>

@@ -6,7 +6,6 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <span>
 #include <stop_token>
@@ -75,7 +74,7 @@ class EventLog final {
   void Close();
 
   // Writer of a paced job: waits until the slowest subscription is at most `ahead` events behind
-  // the last one; without any, until one comes. True when it had to wait; `on_wait` is told first.
+  // the last one; without any, until one comes. The observer is told when a wait begins and ends.
   // Throws Cancelled when stopped.
   class WaitObserver {
    public:

@@ -1,6 +1,5 @@
 #include "server/jobs/job_id.h"
 
-#include <algorithm>
 #include <cctype>
 #include <cstddef>
 

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <optional>
-#include <string_view>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
-#include <openssl/evp.h>
 
 #include "pipeline/fs/hasher.h"
 #include "server/jobs/errors.h"

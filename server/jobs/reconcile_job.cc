@@ -1,8 +1,6 @@
 #include "server/jobs/reconcile_job.h"
 
-#include <algorithm>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>

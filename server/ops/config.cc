@@ -1,9 +1,7 @@
 #include "server/ops/config.h"
 
-#include <algorithm>
 #include <cctype>
 #include <cstdlib>
-#include <exception>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"

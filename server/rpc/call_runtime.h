@@ -3,8 +3,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/status/statusor.h"

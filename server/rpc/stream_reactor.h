@@ -1,10 +1,7 @@
 #ifndef SLUICE_SERVER_RPC_STREAM_REACTOR_H_
 #define SLUICE_SERVER_RPC_STREAM_REACTOR_H_
 
-#include <atomic>
 #include <coroutine>
-#include <cstdint>
-#include <optional>
 #include <stop_token>
 #include <utility>
 

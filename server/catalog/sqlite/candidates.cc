@@ -7,7 +7,6 @@
 #include <limits>
 #include <mutex>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"

@@ -1,7 +1,6 @@
 #include "server/catalog/sqlite/schema.h"
 
 #include <array>
-#include <string>
 
 #include "absl/strings/str_cat.h"
 #include <SQLiteCpp/Transaction.h>

@@ -1,7 +1,5 @@
 #include "server/catalog/sqlite/status.h"
 
-#include <string>
-
 #include "absl/strings/str_cat.h"
 #include <sqlite3.h>
 
