@@ -110,7 +110,7 @@ bool BeginsInProtected(std::string_view root, const Policy& policy, const Allowe
 
 }  // namespace
 
-AsyncGenerator<ScanItem> Enumerate(EnumerateOptions options, EnumerateDeps deps) {
+AsyncGenerator<ScanItem> EnumerateTree(EnumerateOptions options, EnumerateDeps deps) {
   const Policy policy(options, deps);
   for (const std::string& root : options.roots) {
     const std::size_t prefix = root == "/" ? 1 : root.size() + 1;

@@ -52,7 +52,7 @@ struct EnumerateDeps {
 // well: what it holds is not seen. Order: as the file system lists, each directory before its
 // content. Lazy: at most one entry ahead of its consumer. Throws Cancelled when stopped. Blocks on
 // the disk between two items.
-AsyncGenerator<ScanItem> Enumerate(EnumerateOptions options, EnumerateDeps deps);
+AsyncGenerator<ScanItem> EnumerateTree(EnumerateOptions options, EnumerateDeps deps);
 
 }  // namespace sluice
 

@@ -187,10 +187,10 @@ AsyncGenerator<JobItem> ToJobItems(AsyncGenerator<ScanItem> source) {
 AsyncGenerator<JobItem> Start(const JobRun& run, const JobEnvironment& environment) {
   const v1::ScanSpec& spec = run.spec.scan();
   auto items =
-      Enumerate(OptionsOf(spec), {.roots = environment.roots,
-                                  .counters = run.counters,
-                                  .stop = run.scope.stop_token(),
-                                  .protected_directories = environment.protected_directories});
+      EnumerateTree(OptionsOf(spec), {.roots = environment.roots,
+                                      .counters = run.counters,
+                                      .stop = run.scope.stop_token(),
+                                      .protected_directories = environment.protected_directories});
   return ToJobItems(Digested(std::move(items), spec, run, environment));
 }
 

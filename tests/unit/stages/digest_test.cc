@@ -194,9 +194,9 @@ TEST_F(DigestAllTest, DigestsRealFilesAsEnumerated) {
   tree.Write("sub/abc", "abc");
   const AllowedRoots roots = tree.Roots();
   FileContentDigester digester(roots);
-  const std::vector<ScanItem> items =
-      Run(DigestAll(Enumerate({.roots = {tree.root()}}, {.roots = roots, .counters = counters_}),
-                    kSha256, 2, {.digester = digester, .scope = scope_, .counters = counters_}));
+  const std::vector<ScanItem> items = Run(
+      DigestAll(EnumerateTree({.roots = {tree.root()}}, {.roots = roots, .counters = counters_}),
+                kSha256, 2, {.digester = digester, .scope = scope_, .counters = counters_}));
   const auto& file = std::get<FileEntry>(items.at(0));
   EXPECT_EQ(DigestText(*file.digest),
             "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -38,10 +38,10 @@ class EnumerateTest : public testing::Test {
  protected:
   AsyncGenerator<ScanItem> Start(EnumerateOptions options) {
     if (options.roots.empty()) options.roots = {tree_.root()};
-    return Enumerate(std::move(options), {.roots = roots_,
-                                          .counters = counters_,
-                                          .stop = stop_.get_token(),
-                                          .protected_directories = protected_});
+    return EnumerateTree(std::move(options), {.roots = roots_,
+                                              .counters = counters_,
+                                              .stop = stop_.get_token(),
+                                              .protected_directories = protected_});
   }
 
   std::vector<ScanItem> Run(EnumerateOptions options) {
@@ -199,8 +199,8 @@ TEST_F(EnumerateTest, StaysOnTheFileSystemOfTheRootWhenAsked) {
     GTEST_SKIP() << "/dev/shm is not mounted here";
   }
   const std::vector<ScanItem> items =
-      SyncWait(Enumerate({.roots = {"/dev"}, .one_file_system = true, .report_skipped = true},
-                         {.roots = dev, .counters = counters_}) |
+      SyncWait(EnumerateTree({.roots = {"/dev"}, .one_file_system = true, .report_skipped = true},
+                             {.roots = dev, .counters = counters_}) |
                Collect());
   EXPECT_NE(std::ranges::find(items, ScanItem(SkippedItem{"/dev/shm", Reason::kMount})),
             items.end());
