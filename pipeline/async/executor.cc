@@ -1,8 +1,52 @@
 #include "pipeline/async/executor.h"
 
+#include <algorithm>
 #include <cassert>
 
+#include "pipeline/async/status_error.h"
+
 namespace sluice {
+
+bool Executor::StoppableHop::await_suspend(std::coroutine_handle<> coroutine) {
+  if (stop_.stop_possible()) on_stop_.emplace(stop_, OnStop{this});
+  std::lock_guard lock(mutex_);
+  if (stopped_) return false;
+  posted_ = coroutine;
+  executor_.Post(coroutine);
+  return true;
+}
+
+void Executor::StoppableHop::HurryAfterStop() {
+  std::lock_guard lock(mutex_);
+  stopped_ = true;
+  if (posted_) executor_.Hurry(posted_);
+}
+
+void Executor::StoppableHop::await_resume() {
+  {
+    std::lock_guard until_posted(mutex_);
+  }
+  on_stop_.reset();  // Waits for a callback that is running.
+  ThrowIfStopRequested(stop_);
+}
+
+std::coroutine_handle<> ReadyQueue::Pop() {
+  if (waiting_.empty()) return nullptr;
+  const std::coroutine_handle<> oldest = waiting_.front();
+  waiting_.pop_front();
+  return oldest;
+}
+
+bool ReadyQueue::Remove(std::coroutine_handle<> coroutine) {
+  const auto found = std::find(waiting_.begin(), waiting_.end(), coroutine);
+  if (found == waiting_.end()) return false;
+  waiting_.erase(found);
+  return true;
+}
+
+void ReadyQueue::MoveToFront(std::coroutine_handle<> coroutine) {
+  if (Remove(coroutine)) waiting_.push_front(coroutine);
+}
 
 ThreadPool::ThreadPool(std::size_t threads) {
   assert(threads >= 1);
@@ -23,8 +67,13 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::Post(std::coroutine_handle<> coroutine) {
   // Notified under the lock: the pool may be destroyed as soon as the coroutine has run.
   std::lock_guard lock(mutex_);
-  queue_.push_back(coroutine);
+  queue_.Push(coroutine);
   ready_.notify_one();
+}
+
+void ThreadPool::Hurry(std::coroutine_handle<> coroutine) {
+  std::lock_guard lock(mutex_);
+  queue_.MoveToFront(coroutine);
 }
 
 bool ThreadPool::HasBacklog() const {
@@ -37,8 +86,7 @@ void ThreadPool::RunUntilStopped() {
   while (true) {
     ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
-    std::coroutine_handle<> coroutine = queue_.front();
-    queue_.pop_front();
+    const std::coroutine_handle<> coroutine = queue_.Pop();
     lock.unlock();
     coroutine.resume();
     lock.lock();
@@ -51,7 +99,12 @@ ManualExecutor::~ManualExecutor() {
 
 void ManualExecutor::Post(std::coroutine_handle<> coroutine) {
   std::lock_guard lock(mutex_);
-  queue_.push_back(coroutine);
+  queue_.Push(coroutine);
+}
+
+void ManualExecutor::Hurry(std::coroutine_handle<> coroutine) {
+  std::lock_guard lock(mutex_);
+  queue_.MoveToFront(coroutine);
 }
 
 bool ManualExecutor::HasBacklog() const {
@@ -63,10 +116,9 @@ bool ManualExecutor::RunOne() {
   std::coroutine_handle<> coroutine;
   {
     std::lock_guard lock(mutex_);
-    if (queue_.empty()) return false;
-    coroutine = queue_.front();
-    queue_.pop_front();
+    coroutine = queue_.Pop();
   }
+  if (!coroutine) return false;
   coroutine.resume();
   return true;
 }

@@ -6,7 +6,10 @@
 #include <cstddef>
 #include <deque>
 #include <mutex>
+#include <optional>
+#include <stop_token>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -25,13 +28,21 @@ class Executor {
   // Resumes `coroutine` soon, on one of the executor's threads.
   virtual void Post(std::coroutine_handle<> coroutine) = 0;
 
+  // Takes a posted coroutine that still waits out of its turn: it is next. Does nothing for one
+  // that does not wait here (any more).
+  virtual void Hurry(std::coroutine_handle<> coroutine) = 0;
+
   // True when a posted coroutine waits for a thread.
   virtual bool HasBacklog() const = 0;
 
   // `co_await executor.Schedule()` goes on on one of the executor's threads.
   [[nodiscard]] auto Schedule() noexcept { return Hop{*this, false}; }
 
-  // The same, but only when somebody else waits for a thread: lets long jobs share.
+  // The same, and a stop ends the wait: it then throws Cancelled, ahead of all who wait.
+  class StoppableHop;
+  [[nodiscard]] StoppableHop Schedule(std::stop_token stop);
+
+  // Schedule(), but only when somebody else waits for a thread: lets long jobs share.
   [[nodiscard]] auto YieldIfBusy() noexcept { return Hop{*this, true}; }
 
  private:
@@ -44,6 +55,54 @@ class Executor {
   };
 };
 
+// What `co_await executor.Schedule(stop)` waits with.
+class Executor::StoppableHop final {
+ public:
+  StoppableHop(Executor& executor, std::stop_token stop)
+      : executor_(executor), stop_(std::move(stop)) {}
+  StoppableHop(const StoppableHop&) = delete;
+  StoppableHop& operator=(const StoppableHop&) = delete;
+
+  bool await_ready() const noexcept { return stop_.stop_requested(); }
+  bool await_suspend(std::coroutine_handle<> coroutine);
+  void await_resume();
+
+ private:
+  struct OnStop {
+    StoppableHop* hop;
+    void operator()() const { hop->HurryAfterStop(); }
+  };
+  void HurryAfterStop();
+
+  Executor& executor_;
+  const std::stop_token stop_;
+  std::optional<std::stop_callback<OnStop>> on_stop_;
+
+  // Held while posting: the coroutine may come to await_resume before Post has returned.
+  std::mutex mutex_;
+  std::coroutine_handle<> posted_ ABSL_GUARDED_BY(mutex_);
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+inline Executor::StoppableHop Executor::Schedule(std::stop_token stop) {
+  return StoppableHop(*this, std::move(stop));
+}
+
+// The coroutines that wait for a thread, first in first out. Guarded by its owner.
+class ReadyQueue final {
+ public:
+  bool empty() const { return waiting_.empty(); }
+  void Push(std::coroutine_handle<> coroutine) { waiting_.push_back(coroutine); }
+  // The oldest; null when there is none.
+  std::coroutine_handle<> Pop();
+  // False when it is not here.
+  bool Remove(std::coroutine_handle<> coroutine);
+  void MoveToFront(std::coroutine_handle<> coroutine);
+
+ private:
+  std::deque<std::coroutine_handle<>> waiting_;
+};
+
 // A fixed number of threads and one queue, first in first out. The queue holds coroutines that are
 // ready, so it is bounded by the number of coroutines alive.
 // Destruction joins the threads. REQUIRES: nothing is queued and nothing will be posted by then.
@@ -54,6 +113,7 @@ class ThreadPool final : public Executor {
   ~ThreadPool() override;
 
   void Post(std::coroutine_handle<> coroutine) override;
+  void Hurry(std::coroutine_handle<> coroutine) override;
   bool HasBacklog() const override;
   std::size_t thread_count() const { return threads_.size(); }
 
@@ -62,7 +122,7 @@ class ThreadPool final : public Executor {
 
   mutable std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<std::coroutine_handle<>> queue_ ABSL_GUARDED_BY(mutex_);
+  ReadyQueue queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
@@ -73,6 +133,7 @@ class ManualExecutor final : public Executor {
   ~ManualExecutor() override;
 
   void Post(std::coroutine_handle<> coroutine) override;
+  void Hurry(std::coroutine_handle<> coroutine) override;
   bool HasBacklog() const override;
 
   // Resumes the oldest coroutine on the calling thread; false when none is queued.
@@ -82,7 +143,7 @@ class ManualExecutor final : public Executor {
 
  private:
   mutable std::mutex mutex_;
-  std::deque<std::coroutine_handle<>> queue_ ABSL_GUARDED_BY(mutex_);
+  ReadyQueue queue_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice

@@ -46,9 +46,8 @@ struct SelfStarting {
   };
 };
 
-template <typename T>
-SelfStarting RunInto(Task<T> task, std::optional<T>& value, std::exception_ptr& error,
-                     Completion& done) {
+template <typename T, typename Done>
+SelfStarting RunInto(Task<T> task, std::optional<T>& value, std::exception_ptr& error, Done& done) {
   try {
     // Freed before the waiter goes on: what the task holds may refer to the waiter's locals.
     Task<T> owned = std::move(task);
@@ -59,7 +58,8 @@ SelfStarting RunInto(Task<T> task, std::optional<T>& value, std::exception_ptr& 
   done.Set();
 }
 
-inline SelfStarting RunInto(Task<void> task, std::exception_ptr& error, Completion& done) {
+template <typename Done>
+SelfStarting RunInto(Task<void> task, std::exception_ptr& error, Done& done) {
   try {
     Task<void> owned = std::move(task);
     co_await std::move(owned);
@@ -69,25 +69,31 @@ inline SelfStarting RunInto(Task<void> task, std::exception_ptr& error, Completi
   done.Set();
 }
 
+// Starts the task here, waits until it has set `done`, and gives what it gave.
+template <typename T, typename Done>
+T WaitFor(Task<T> task, Done& done) {
+  std::exception_ptr error;
+  if constexpr (std::is_void_v<T>) {
+    RunInto(std::move(task), error, done);
+    done.Wait();
+    if (error) std::rethrow_exception(error);
+  } else {
+    std::optional<T> value;
+    RunInto(std::move(task), value, error, done);
+    done.Wait();
+    if (error) std::rethrow_exception(error);
+    return *std::move(value);
+  }
+}
+
 }  // namespace internal
 
 // Runs a task from a thread that is no coroutine, and blocks that thread until it has ended: for
 // main() and tests. Never on an executor's thread. Throws what the task throws.
 template <typename T>
 T SyncWait(Task<T> task) {
-  std::exception_ptr error;
   internal::Completion done;
-  if constexpr (std::is_void_v<T>) {
-    internal::RunInto(std::move(task), error, done);
-    done.Wait();
-    if (error) std::rethrow_exception(error);
-  } else {
-    std::optional<T> value;
-    internal::RunInto(std::move(task), value, error, done);
-    done.Wait();
-    if (error) std::rethrow_exception(error);
-    return *std::move(value);
-  }
+  return internal::WaitFor(std::move(task), done);
 }
 
 }  // namespace sluice

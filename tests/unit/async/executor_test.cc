@@ -2,12 +2,15 @@
 
 #include <atomic>
 #include <barrier>
+#include <stop_token>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 
 #include "pipeline/async/job_scope.h"
+#include "pipeline/async/status_error.h"
 #include "pipeline/async/sync_wait.h"
 #include "tests/unit/async/started.h"
 
@@ -50,6 +53,62 @@ TEST(ManualExecutor, YieldIfBusySuspendsOnlyWhenSomebodyWaits) {
 Task<std::thread::id> ThreadOf(Executor& executor) {
   co_await executor.Schedule();
   co_return std::this_thread::get_id();
+}
+
+Task<> AppendUnlessStopped(Executor& executor, std::vector<int>& order, int value,
+                           std::stop_token stop) {
+  co_await executor.Schedule(std::move(stop));
+  order.push_back(value);
+}
+
+TEST(Schedule, StopTakesTheCoroutineOutOfItsTurnAndCancelsIt) {
+  ManualExecutor executor;
+  std::stop_source stop;
+  std::vector<int> order;
+  const Started<void> first(Append(executor, order, 1));
+  Started<void> stopped(AppendUnlessStopped(executor, order, 2, stop.get_token()));
+  stop.request_stop();
+  EXPECT_FALSE(stopped.done()) << "whoever stops it does not run it";
+  EXPECT_TRUE(executor.RunOne());
+  EXPECT_THROW(stopped.Get(), Cancelled);
+  EXPECT_TRUE(order.empty());
+  EXPECT_EQ(executor.RunAll(), 1U);
+  EXPECT_EQ(order, std::vector({1}));
+}
+
+TEST(Schedule, ThrowsAtOnceWhenAlreadyStopped) {
+  ManualExecutor executor;
+  std::stop_source stop;
+  stop.request_stop();
+  std::vector<int> order;
+  Started<void> stopped(AppendUnlessStopped(executor, order, 1, stop.get_token()));
+  EXPECT_THROW(stopped.Get(), Cancelled);
+}
+
+TEST(Schedule, RunsInItsTurnWithoutAStop) {
+  ManualExecutor executor;
+  const std::stop_source stop;
+  std::vector<int> order;
+  const Started<void> first(Append(executor, order, 1));
+  Started<void> second(AppendUnlessStopped(executor, order, 2, stop.get_token()));
+  executor.RunAll();
+  EXPECT_NO_THROW(second.Get());
+  EXPECT_EQ(order, std::vector({1, 2}));
+}
+
+Task<> ScheduleManyTimes(Executor& executor, std::stop_token stop) {
+  while (true) co_await executor.Schedule(stop);
+}
+
+TEST(Schedule, StopMeetsAHopAtAnyMomentOnThreads) {
+  ThreadPool pool(2);
+  for (int run = 0; run < 200; ++run) {
+    JobScope scope(pool);
+    for (int i = 0; i < 4; ++i) scope.Spawn(ScheduleManyTimes(pool, scope.stop_token()));
+    std::this_thread::yield();
+    scope.RequestStop();
+    EXPECT_NO_THROW(SyncWait(scope.Join()));
+  }
 }
 
 TEST(ThreadPool, ResumesOnItsOwnThreads) {

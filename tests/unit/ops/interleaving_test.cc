@@ -35,6 +35,7 @@ class ShuffledExecutor final : public Executor {
   explicit ShuffledExecutor(unsigned seed) : random_(seed) {}
 
   void Post(std::coroutine_handle<> coroutine) override { ready_.push_back(coroutine); }
+  void Hurry(std::coroutine_handle<> /*coroutine*/) override {}  // Its turn is a matter of chance.
   bool HasBacklog() const override { return !ready_.empty(); }
 
   bool RunOne() {
