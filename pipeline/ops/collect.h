@@ -24,8 +24,11 @@ Task<std::vector<T>> CollectImpl(AsyncGenerator<T> source) {
 // A Task<std::vector<T>> of all items. Holds the whole sequence: for tests, and for results that
 // are known to be small.
 //
-// Lazy: nothing is pulled before the task is awaited. Errors and Cancelled of the source are thrown
-// by the await, and what was collected is dropped.
+//   std::vector<Job> jobs = co_await (Jobs() | Filter(IsRunning) | Collect());
+//
+// Lazy: nothing is pulled before the task is awaited. Order: the source's.
+// Errors: those of the source are thrown by the await, and what was collected is dropped.
+// Cancellation: the source's. Dropping: drops the source.
 inline auto Collect() {
   return []<typename T>(AsyncGenerator<T> source) {
     return internal::CollectImpl<T>(std::move(source));

@@ -20,10 +20,13 @@ AsyncGenerator<T> FilterImpl(AsyncGenerator<T> source, Predicate keep) {
 
 }  // namespace internal
 
-// Yields the items for which `keep(const T&)` is true, in the order of the source.
+// Yields the items for which `keep(const T&)` is true.
 //
-// Lazy. Bound: pulled - (yielded + dropped) <= 1. Errors and Cancelled of the source, and what
-// `keep` throws, end the sequence. Cancellation: the source's.
+//   auto large = Walk() | Filter([](const Entry& entry) { return entry.size > 1'000'000; });
+//
+// Lazy. Bound: pulled - (yielded + dropped) <= 1. Order: the source's.
+// Errors: those of the source, and what `keep` throws, end the sequence.
+// Cancellation: the source's. Dropping: drops the source.
 template <typename Predicate>
 auto Filter(Predicate keep) {
   return [keep = std::move(keep)]<typename T>(AsyncGenerator<T> source) {

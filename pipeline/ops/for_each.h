@@ -29,8 +29,12 @@ Task<> ForEachImpl(AsyncGenerator<T> source, Fn fn) {
 // A Task<> that gives every item to `fn(T)`, which returns void or a Task<> that is awaited before
 // the next item is asked for.
 //
-// Lazy: nothing is pulled before the task is awaited. Bound: one item. Errors and Cancelled of the
-// source, and what `fn` throws, are thrown by the await.
+//   co_await (Entries() | ForEach([&out](const Entry& entry) { Print(entry, out); }));
+//   co_await (Batches() | ForEach(Append));  // Task<> Append(std::vector<Entry>);
+//
+// Lazy: nothing is pulled before the task is awaited. Bound: one item. Order: the source's.
+// Errors: those of the source, and what `fn` throws, are thrown by the await.
+// Cancellation: the source's, and what `fn` itself listens to. Dropping: drops the source.
 template <typename Fn>
 auto ForEach(Fn fn) {
   return [fn = std::move(fn)]<typename T>(AsyncGenerator<T> source) {

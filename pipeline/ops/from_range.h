@@ -15,7 +15,9 @@ namespace sluice {
 //   FromRange(std::vector{1, 2, 3}) | Transform(Square)
 //   FromRange(std::views::iota(0, 1'000'000))
 //
-// Lazy. Never suspends but to hand over, so it needs no cancellation.
+// Lazy. Bound: yields an element before it looks at the next. Order: the range's.
+// Errors: what the range's iterators throw ends the sequence.
+// Cancellation: none, as it never suspends but to hand over. Dropping: frees what it owns.
 template <std::ranges::input_range Range>
 AsyncGenerator<std::ranges::range_value_t<Range>> FromRange(Range values) {
   using T = std::ranges::range_value_t<Range>;

@@ -12,6 +12,9 @@ namespace sluice {
 // task.
 //
 //   auto large = Numbers() | Filter(IsLarge) | Transform(Square) | Take(10);
+//
+// A stage of this folder holds its arguments and gives a copy of them to each generator it is
+// applied to: it may be kept in a variable and applied to several.
 template <typename T, std::invocable<AsyncGenerator<T>> Stage>
 auto operator|(AsyncGenerator<T> source, Stage&& stage) {
   return std::forward<Stage>(stage)(std::move(source));

@@ -26,8 +26,11 @@ AsyncGenerator<T> TakeImpl(AsyncGenerator<T> source, std::size_t count) {
 // Yields the first `count` items, then ends. The source is never asked for one more than that; it
 // is dropped with this generator.
 //
-// Lazy. Bound: pulled - yielded <= 1. Errors and Cancelled of the source end the sequence.
-// Cancellation: the source's.
+//   auto first_page = Entries() | Take(100);
+//
+// Lazy. Bound: pulled - yielded <= 1. Order: the source's.
+// Errors: those of the source end the sequence.
+// Cancellation: the source's. Dropping: drops the source.
 inline auto Take(std::size_t count) {
   return [count]<typename T>(AsyncGenerator<T> source) {
     return internal::TakeImpl<T>(std::move(source), count);

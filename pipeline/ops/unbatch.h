@@ -20,10 +20,14 @@ AsyncGenerator<T> UnbatchImpl(AsyncGenerator<std::vector<T>> source) {
 
 }  // namespace internal
 
-// Yields the items of vectors one by one, in order.
+// Yields the items of vectors one by one.
 //
-// Lazy. Bound: one vector; the next is asked for when the last one is used up. Errors and Cancelled
-// of the source end the sequence. Cancellation: the source's.
+//   auto entries = Pages() | Unbatch();
+//
+// Lazy. Bound: one vector; the next is asked for when the last one is used up.
+// Order: the source's, and within a vector its own.
+// Errors: those of the source end the sequence.
+// Cancellation: the source's. Dropping: frees the present vector and drops the source.
 inline auto Unbatch() {
   return []<typename T>(AsyncGenerator<std::vector<T>> source) {
     return internal::UnbatchImpl<T>(std::move(source));
