@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "pipeline/async/async_generator.h"
-#include "pipeline/async/task.h"
+#include "pipeline/ops/is_task.h"
 #include "pipeline/ops/pipe.h"
 
 namespace sluice {
@@ -27,19 +27,17 @@ AsyncGenerator<R> TransformAwaitingImpl(AsyncGenerator<T> source, Fn fn) {
   }
 }
 
-template <typename T>
-inline constexpr bool kIsTask = false;
-template <typename T>
-inline constexpr bool kIsTask<Task<T>> = true;
-
 }  // namespace internal
 
-// Yields `fn(T)` of every item, in the order of the source; where `fn` returns a Task<R>, awaits it
-// and yields its R.
+// Yields `fn(T)` of every item; where `fn` returns a Task<R>, awaits it and yields its R.
+//
+//   auto sizes = Walk() | Transform(&Entry::size);
+//   auto digests = Files() | Transform(DigestOf);  // Task<Digest> DigestOf(File);
 //
 // Lazy. Bound: pulled - yielded <= 1; a task has ended before the next item is asked for
-// (TransformConcurrently runs several). Errors and Cancelled of the source, and what `fn` throws,
-// end the sequence. Cancellation: the source's, and what `fn` itself listens to.
+// (TransformConcurrently runs several). Order: the source's.
+// Errors: those of the source, and what `fn` throws, end the sequence.
+// Cancellation: the source's, and what `fn` itself listens to. Dropping: drops the source.
 template <typename Fn>
 auto Transform(Fn fn) {
   return [fn = std::move(fn)]<typename T>(AsyncGenerator<T> source) {
