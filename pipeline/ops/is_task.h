@@ -3,9 +3,7 @@
 
 #include "pipeline/async/task.h"
 
-namespace sluice {
-
-namespace internal {
+namespace sluice::internal {
 
 // Whether what a caller's function returns is to be awaited.
 template <typename T>
@@ -13,8 +11,6 @@ inline constexpr bool kIsTask = false;
 template <typename T>
 inline constexpr bool kIsTask<Task<T>> = true;
 
-}  // namespace internal
-
-}  // namespace sluice
+}  // namespace sluice::internal
 
 #endif  // SLUICE_PIPELINE_OPS_IS_TASK_H_
