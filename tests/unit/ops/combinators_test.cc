@@ -1,31 +1,59 @@
 // The combinators that run nothing beside their consumer.
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <ranges>
 #include <span>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 
+#include "pipeline/async/async_generator.h"
+#include "pipeline/async/clock.h"
+#include "pipeline/async/executor.h"
+#include "pipeline/async/status_error.h"
 #include "pipeline/async/sync_wait.h"
+#include "pipeline/async/task.h"
 #include "pipeline/ops/collect.h"
+#include "pipeline/ops/concat.h"
+#include "pipeline/ops/count.h"
+#include "pipeline/ops/distinct.h"
+#include "pipeline/ops/enumerate.h"
 #include "pipeline/ops/filter.h"
+#include "pipeline/ops/flat_map.h"
 #include "pipeline/ops/for_each.h"
 #include "pipeline/ops/from_range.h"
+#include "pipeline/ops/from_values.h"
+#include "pipeline/ops/group_adjacent.h"
+#include "pipeline/ops/inspect.h"
+#include "pipeline/ops/on_error.h"
+#include "pipeline/ops/progress.h"
+#include "pipeline/ops/recover.h"
+#include "pipeline/ops/reduce.h"
+#include "pipeline/ops/skip.h"
 #include "pipeline/ops/take.h"
+#include "pipeline/ops/take_while.h"
 #include "pipeline/ops/transform.h"
 #include "pipeline/ops/unbatch.h"
+#include "pipeline/ops/zip.h"
 #include "tests/unit/async/allocation_count.h"
 #include "tests/unit/async/started.h"
 #include "tests/unit/ops/sources.h"
 
 namespace sluice {
 namespace {
+
+using std::chrono_literals::operator""s;
 
 using Items = std::vector<int>;
 
@@ -171,6 +199,53 @@ TEST(FromRange, CopiesOutOfAView) {
 
 TEST(FromRange, AcceptsAGeneratedRange) {
   EXPECT_EQ(SyncWait(FromRange(std::views::iota(0, 3)) | Collect()), Items({0, 1, 2}));
+}
+
+// One after the other, every stage here that may leave its items as they are.
+AsyncGenerator<int> ThroughEveryStage(AsyncGenerator<int> source, Clock& clock) {
+  const auto keep = [](int) { return true; };
+  const auto ignore = [](const auto&) {};
+  const auto nothing = [](const absl::Status&) { return FromValues<int>(); };
+  auto values = Concat(std::move(source)) | Filter(keep) | TakeWhile(keep) | Skip(0) |
+                Inspect(ignore) | Take(1'000'000) | Enumerate() | Transform(&Numbered<int>::value);
+  return Zip(std::move(values)) |
+         Transform([](std::tuple<int> row) { return absl::StatusOr<int>(std::get<0>(row)); }) |
+         OnError(DropErrors()) | Progress(clock, {.label = "all", .interval = 1s}, ignore) |
+         Distinct(16) | Recover(nothing);
+}
+
+TEST(Combinators, GoOnWhenASourceThatWaitedGoesOn) {
+  ManualExecutor executor;
+  ManualClock clock;
+  SourceLog log;
+  auto items = ThroughEveryStage(HopBeforeEach(executor, 3, log), clock) |
+               FlatMap([](int i) { return FromValues(i); }) |
+               GroupAdjacent(std::not_equal_to<>(), 2);
+  Started collecting(std::move(items) | Collect());
+  EXPECT_FALSE(collecting.done());
+  executor.RunAll();
+  EXPECT_EQ(collecting.Get(), (std::vector<AdjacentGroup<int>>{{{0, 1}, false}, {{2}, true}}));
+}
+
+TEST(Combinators, PassCancelledOn) {
+  ManualExecutor executor;
+  ManualClock clock;
+  SourceLog log;
+  FedSource fed(executor);
+  std::stop_source stop;
+  Started counting(ThroughEveryStage(fed.Items(stop.get_token(), log), clock) | Count());
+  stop.request_stop();
+  executor.RunAll();
+  EXPECT_THROW(counting.Get(), Cancelled);
+}
+
+TEST(Combinators, AllocateNothingForAnItemInAnyStage) {
+  ManualClock clock;
+  auto run = ThroughEveryStage(FromRange(std::views::iota(0, 100'000)), clock) |
+             Reduce(std::int64_t{0}, std::plus());
+  const std::uint64_t before = AllocationCount();
+  EXPECT_GT(SyncWait(std::move(run)), 0);
+  EXPECT_LE(AllocationCount() - before, 20U) << "frames, the window of Distinct, an alarm";
 }
 
 TEST(Combinators, AllocateNothingForAnItem) {
