@@ -22,9 +22,7 @@ namespace internal {
 
 template <typename T>
 AsyncGenerator<Numbered<T>> EnumerateImpl(AsyncGenerator<T> source, std::uint64_t index) {
-  for (; auto item = co_await source.Next(); ++index) {
-    co_yield Numbered<T>{index, *std::move(item)};
-  }
+  while (auto item = co_await source.Next()) co_yield Numbered<T>{index++, *std::move(item)};
 }
 
 }  // namespace internal

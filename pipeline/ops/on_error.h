@@ -60,7 +60,8 @@ auto ReplaceErrors(T value) {
   return [value = std::move(value)](const absl::Status& /*status*/) { return value; };
 }
 
-// Handler: the first failure ends the sequence with a StatusError.
+// Handler: the first failure ends the sequence with a StatusError; one that says CANCELLED, with
+// Cancelled.
 inline auto StopAtError() {
   return [](const absl::Status& status) {
     ThrowIfError(status);

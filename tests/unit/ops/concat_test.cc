@@ -27,6 +27,7 @@ TEST(Concat, YieldsOneSourceAfterTheOther) {
 
 TEST(Concat, TakesSourcesWhoseNumberIsKnownAtRunTime) {
   std::vector<AsyncGenerator<int>> sources;
+  sources.reserve(4);
   for (int i = 0; i < 4; ++i) sources.push_back(FromValues(i, i));
   EXPECT_EQ(SyncWait(Concat(std::move(sources)) | Collect()), Items({0, 0, 1, 1, 2, 2, 3, 3}));
 }
