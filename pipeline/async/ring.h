@@ -32,12 +32,10 @@ class Ring final {
   // REQUIRES: !empty().
   T PopFront() {
     assert(!empty());
-    std::optional<T>& place = places_[first_];
-    T item = *std::move(place);
-    place.reset();
+    std::optional<T> item = std::exchange(places_[first_], std::nullopt);
     if (++first_ == capacity_) first_ = 0;
     --size_;
-    return item;
+    return *std::move(item);
   }
 
  private:

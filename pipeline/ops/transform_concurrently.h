@@ -3,149 +3,154 @@
 
 #include <cassert>
 #include <cstddef>
-#include <deque>
 #include <exception>
+#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-
 #include "pipeline/async/async_generator.h"
 #include "pipeline/async/job_scope.h"
-#include "pipeline/async/signal.h"
-#include "pipeline/async/status_error.h"
 #include "pipeline/async/task.h"
+#include "pipeline/ops/in_flight.h"
+#include "pipeline/ops/is_task.h"
 #include "pipeline/ops/pipe.h"
 
 namespace sluice {
 
 namespace internal {
 
-// The place where a child leaves its result. Shared: either side may end first.
-template <typename R>
-class PendingResult final {
- public:
-  void Set(std::optional<R> value, std::exception_ptr error) {
-    std::lock_guard lock(mutex_);
-    value_ = std::move(value);
-    error_ = std::move(error);
-    ready_ = true;
-    became_ready_.Notify();
-  }
+template <typename Fn, typename T>
+using ConcurrentResult = std::remove_cvref_t<std::invoke_result_t<Fn&, T, std::stop_token>>;
 
-  bool ready() const {
-    std::lock_guard lock(mutex_);
-    return ready_;
-  }
-
-  // Waits without a limit: the child always sets a result, also when it is told to stop.
-  Task<R> Take(Executor& executor) {
-    while (true) {
-      const std::uint64_t seen = became_ready_.count();
-      if (ready()) break;
-      co_await became_ready_.Wait(executor, seen);
+// Takes items until it is told to stop. Keeps its thread from one item to the next, but not for
+// more than `limit` of them while others wait for one.
+template <typename T, typename R, typename Fn>
+Task<> WorkOnItems(std::shared_ptr<InFlight<T, R>> in_flight, JobScope& scope, Fn fn) {
+  using Claim = typename InFlight<T, R>::Claim;
+  const std::stop_token stop = in_flight->stop_token();
+  typename InFlight<T, R>::Worker worker;
+  for (std::size_t turn = 0;;) {
+    const Claim claim = in_flight->Exchange(worker);
+    if (claim == Claim::kStopped) co_return;
+    if (claim == Claim::kNothing) {
+      turn = 0;
+      co_await in_flight->WaitForCall(worker);
+      continue;
     }
-    if (error_) std::rethrow_exception(error_);
-    co_return *std::move(value_);
+    if (claim == Claim::kItemAndSpawn) scope.Spawn(WorkOnItems<T, R, Fn>(in_flight, scope, fn));
+    try {
+      if constexpr (kIsTask<ConcurrentResult<Fn, T>>) {
+        worker.value.emplace(co_await std::invoke(fn, *std::move(worker.item), stop));
+      } else {
+        worker.value.emplace(std::invoke(fn, *std::move(worker.item), stop));
+      }
+    } catch (...) {
+      worker.error = std::current_exception();
+    }
+    worker.item.reset();
+    worker.has_result = true;
+    if (++turn == in_flight->limit()) {
+      turn = 0;
+      co_await scope.executor().YieldIfBusy();
+    }
   }
-
- private:
-  mutable std::mutex mutex_;
-  bool ready_ ABSL_GUARDED_BY(mutex_) = false;
-  std::optional<R> value_;    // Not written any more once ready.
-  std::exception_ptr error_;  // The same.
-  Signal became_ready_;
-};
-
-template <typename R, typename T, typename Fn>
-Task<> SetResult(std::shared_ptr<PendingResult<R>> result, Fn fn, T item, std::stop_token stop) {
-  std::optional<R> value;
-  std::exception_ptr error;
-  try {
-    ThrowIfStopRequested(stop);
-    value.emplace(co_await fn(std::move(item), stop));
-  } catch (...) {
-    error = std::current_exception();
-  }
-  result->Set(std::move(value), std::move(error));
 }
 
-// Stops the children of a generator that ends or is dropped, or whose scope is stopped.
-class StopOnExit final {
+// Stops the workers when the generator ends or is dropped, or its scope is stopped.
+template <typename Shared>
+class StopWorkersOnExit final {
  public:
-  explicit StopOnExit(std::stop_token parent) : on_parent_(std::move(parent), Forward{source_}) {}
-  ~StopOnExit() { source_.request_stop(); }
-  StopOnExit(const StopOnExit&) = delete;
-  StopOnExit& operator=(const StopOnExit&) = delete;
-  std::stop_token token() const { return source_.get_token(); }
+  StopWorkersOnExit(std::shared_ptr<Shared> shared, std::stop_token parent)
+      : shared_(std::move(shared)), on_parent_(std::move(parent), Stop{*shared_}) {}
+  StopWorkersOnExit(const StopWorkersOnExit&) = delete;
+  StopWorkersOnExit& operator=(const StopWorkersOnExit&) = delete;
+  ~StopWorkersOnExit() { shared_->Stop(); }
 
  private:
-  struct Forward {
-    std::stop_source source;
-    void operator()() { source.request_stop(); }
+  struct Stop {
+    Shared& shared;
+    void operator()() const { shared.Stop(); }
   };
-  std::stop_source source_;
-  std::stop_callback<Forward> on_parent_;
+  const std::shared_ptr<Shared> shared_;
+  std::stop_callback<Stop> on_parent_;
 };
 
-template <typename R, typename T, typename Fn>
+template <typename T, typename R, typename Fn>
 AsyncGenerator<R> TransformConcurrentlyImpl(AsyncGenerator<T> source, JobScope& scope,
-                                            std::size_t limit, Fn fn) {
-  StopOnExit children(scope.stop_token());
-  std::deque<std::shared_ptr<PendingResult<R>>> in_flight;
+                                            std::size_t limit, Fn fn, Order order) {
+  using Shared = InFlight<T, R>;
+  const auto in_flight = std::make_shared<Shared>(scope.executor(), limit, order);
+  const StopWorkersOnExit<Shared> stop_workers(in_flight, scope.stop_token());
   bool source_ended = false;
   std::exception_ptr source_error;
   while (true) {
     // One for the one that left, and more only while there is nothing to hand on yet.
     bool may_pull = true;
-    while (!source_ended && in_flight.size() < limit && may_pull) {
+    while (!source_ended && may_pull && !in_flight->full()) {
       std::optional<T> item;
       try {
         item = co_await source.Next();
       } catch (...) {
-        source_error = std::current_exception();  // Thrown in its place: after what is in flight.
+        source_error = std::current_exception();  // Thrown after what is in flight.
       }
       if (!item) {
         source_ended = true;
         break;
       }
-      auto result = std::make_shared<PendingResult<R>>();
-      in_flight.push_back(result);
-      scope.Spawn(SetResult<R, T, Fn>(std::move(result), fn, *std::move(item), children.token()));
-      may_pull = !in_flight.front()->ready();
+      const bool spawn = in_flight->Add(*std::move(item));
+      if (spawn) scope.Spawn(WorkOnItems<T, R, Fn>(in_flight, scope, fn));
+      may_pull = !in_flight->ready();
     }
-    if (in_flight.empty()) {
+    if (in_flight->empty()) {
       if (source_error) std::rethrow_exception(source_error);
       co_return;
     }
-    const std::shared_ptr<PendingResult<R>> oldest = std::move(in_flight.front());
-    in_flight.pop_front();
-    co_yield co_await oldest->Take(scope.executor());
+    co_await in_flight->WaitUntilReady();
+    co_yield in_flight->Take();
   }
 }
 
 }  // namespace internal
 
-// Applies `fn(T, std::stop_token) -> Task<R>` to at most `limit` items at a time, on the executor
-// of `scope`, and yields the results in the order of the source.
+// Applies `fn(T, std::stop_token)`, which returns an R or a Task<R>, to at most `limit` items at a
+// time, on the executor of `scope`, and yields the results: in the order of the source, or as they
+// come.
 //
-// Bound: pulled - yielded <= limit. Lazy: nothing runs before the first pull, and the source only
-// during one: a result that is ready while the source is awaited comes when that await ends.
-// Errors: what `fn` throws ends the sequence in its item's place, and the others are told to stop;
-// what the source throws comes after the results of the items before it.
-// Cancellation: `fn` is given a token that is stopped with the scope, and when this generator ends
-// or is dropped; the scope's Join waits for what still runs then.
-// Lifetime: what `fn` refers to outlives the scope's Join. REQUIRES: limit >= 1.
+//   auto digests = Files() | TransformConcurrently(scope, 8, DigestOf);
+//   auto answers = Hosts() | TransformConcurrently(scope, 64, Ask, Order::kCompletion);
+//
+// At most `limit` workers are spawned, each once, as they are needed. A worker goes from item to
+// item on its thread; the consumer is woken when there is something to hand on and gets a thread
+// when a worker runs out of items, so that many results pass for one wake.
+//
+// Lazy: nothing runs before the first Next, and the source only during one: a result that is ready
+// while the source is awaited comes when that await ends. Bound: pulled - handed over <= limit.
+// Order: `order`. Errors: what `fn` throws ends the sequence in its place in that order, and the
+// others are told to stop; what the source throws comes after the results of the items before it.
+// Cancellation: a stop of the scope ends the wait for a result at once, with Cancelled. `fn` is
+// given a token that is stopped then, and when this generator ends or is dropped.
+// Dropping: drops the source and stops the workers; the scope's Join waits for those that are in
+// `fn`. The other way round, Join waits until this generator ends, is dropped, or the scope is
+// stopped.
+// Lifetime: each worker has a copy of `fn`; what that refers to outlives the scope's Join.
+// REQUIRES: limit >= 1.
 template <typename Fn>
-auto TransformConcurrently(JobScope& scope, std::size_t limit, Fn fn) {
+auto TransformConcurrently(JobScope& scope, std::size_t limit, Fn fn,
+                           Order order = Order::kSource) {
   assert(limit >= 1);
-  return [&scope, limit, fn = std::move(fn)]<typename T>(AsyncGenerator<T> source) {
-    using R = typename std::invoke_result_t<const Fn&, T, std::stop_token>::value_type;
-    return internal::TransformConcurrentlyImpl<R, T, Fn>(std::move(source), scope, limit, fn);
+  return [&scope, limit, fn = std::move(fn), order]<typename T>(AsyncGenerator<T> source) {
+    using Result = internal::ConcurrentResult<Fn, T>;
+    if constexpr (internal::kIsTask<Result>) {
+      using R = typename Result::value_type;
+      return internal::TransformConcurrentlyImpl<T, R, Fn>(std::move(source), scope, limit, fn,
+                                                           order);
+    } else {
+      return internal::TransformConcurrentlyImpl<T, Result, Fn>(std::move(source), scope, limit, fn,
+                                                                order);
+    }
   };
 }
 
