@@ -7,7 +7,6 @@
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -314,6 +313,12 @@ AsyncGenerator<int> HopUntilStopped(Executor& executor, std::stop_token stop, So
   }
 }
 
+// Stops the scope after some turns of the executor: whatever the others are doing then.
+Task<> StopAfter(JobScope& scope, int turns) {
+  for (int i = 0; i < turns; ++i) co_await scope.executor().Schedule();
+  scope.RequestStop();
+}
+
 TEST(TeeOnThreads, AStopAtAnyMomentEndsEveryBranch) {
   ThreadPool pool(4);
   for (int round = 0; round < 100; ++round) {
@@ -323,8 +328,7 @@ TEST(TeeOnThreads, AStopAtAnyMomentEndsEveryBranch) {
     scope.Spawn(ExpectAll(std::move(branches[0]), pool, 1, -1));
     scope.Spawn(ExpectAll(std::move(branches[1]), pool, 3, -1));
     scope.Spawn(ReadAndDrop(std::move(branches[2]), round));
-    while (log.produced < 10 * round) std::this_thread::yield();
-    scope.RequestStop();
+    scope.Spawn(StopAfter(scope, round));
     SyncWait(scope.Join());
   }
 }
