@@ -13,6 +13,7 @@
 #include "pipeline/async/channel.h"
 #include "pipeline/async/job_scope.h"
 #include "pipeline/async/task.h"
+#include "pipeline/ops/abandon_channel_on_exit.h"
 
 namespace sluice::internal {
 
@@ -36,18 +37,6 @@ Task<> PullInto(std::shared_ptr<FanInState<T>> state, AsyncGenerator<T> source) 
     state->items.Close(std::current_exception());
   }
 }
-
-template <typename T>
-class AbandonChannelOnExit final {
- public:
-  explicit AbandonChannelOnExit(Channel<T>& channel) : channel_(channel) {}
-  AbandonChannelOnExit(const AbandonChannelOnExit&) = delete;
-  AbandonChannelOnExit& operator=(const AbandonChannelOnExit&) = delete;
-  ~AbandonChannelOnExit() { channel_.Abandon(); }
-
- private:
-  Channel<T>& channel_;
-};
 
 // What Buffer and Merge have in common: one child a source, which pulls it into a channel.
 // Bound: capacity + the number of sources, since every child holds one item while it waits.

@@ -18,6 +18,7 @@
 #include "pipeline/async/status_error.h"
 #include "pipeline/async/sync_wait.h"
 #include "pipeline/async/task.h"
+#include "pipeline/ops/abandon_channel_on_exit.h"
 
 namespace sluice {
 
@@ -106,23 +107,10 @@ class Emitter final {
 
 namespace internal {
 
-template <typename T>
-class AbandonChannelOnExit final {
- public:
-  explicit AbandonChannelOnExit(std::shared_ptr<Channel<T>> channel)
-      : channel_(std::move(channel)) {}
-  AbandonChannelOnExit(const AbandonChannelOnExit&) = delete;
-  AbandonChannelOnExit& operator=(const AbandonChannelOnExit&) = delete;
-  ~AbandonChannelOnExit() { channel_->Abandon(); }
-
- private:
-  std::shared_ptr<Channel<T>> channel_;
-};
-
 template <typename T, typename Start>
 AsyncGenerator<T> FromCallbacksImpl(JobScope& scope, std::size_t capacity, Start start) {
   const auto channel = std::make_shared<Channel<T>>(scope.executor(), capacity);
-  const AbandonChannelOnExit<T> abandon(channel);
+  const AbandonChannelOnExit<T> abandon(*channel);
   // Rather than the channel's own stop: an emitter, too, is to learn of it at once.
   const std::stop_callback on_stop(scope.stop_token(), [&channel] { channel->Abandon(); });
   std::invoke(std::move(start), Emitter<T>(channel));
