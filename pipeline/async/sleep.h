@@ -25,10 +25,13 @@ inline Task<> SleepUntil(Executor& executor, Clock& clock, Clock::TimePoint when
   if (wake == Wake::kStopped) throw Cancelled();
 }
 
-// The same, for `duration` from now.
+// The same, for `duration` from now; for good when that lies beyond the end of the clock's time.
 inline Task<> Sleep(Executor& executor, Clock& clock, Clock::Duration duration,
                     std::stop_token stop = {}) {
-  return SleepUntil(executor, clock, clock.Now() + duration, std::move(stop));
+  const Clock::TimePoint now = clock.Now();
+  const Clock::TimePoint when =
+      duration < Clock::TimePoint::max() - now ? now + duration : Clock::TimePoint::max();
+  return SleepUntil(executor, clock, when, std::move(stop));
 }
 
 }  // namespace sluice

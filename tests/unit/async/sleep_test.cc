@@ -10,6 +10,7 @@
 namespace sluice {
 namespace {
 
+using std::chrono_literals::operator""h;
 using std::chrono_literals::operator""ms;
 
 TEST(Sleep, EndsWhenItsTimeHasComeAndNotBefore) {
@@ -28,6 +29,19 @@ TEST(Sleep, DoesNotSuspendWhenTheTimeHasCome) {
   ManualClock clock;
   EXPECT_TRUE(Started<void>(SleepUntil(executor, clock, clock.Now())).done());
   EXPECT_TRUE(Started<void>(Sleep(executor, clock, -1ms)).done());
+}
+
+TEST(Sleep, LongerThanTheClocksTimeIsForGood) {
+  ManualExecutor executor;
+  ManualClock clock;
+  clock.Advance(1ms);
+  std::stop_source stop;
+  Started<void> slept(Sleep(executor, clock, Clock::Duration::max(), stop.get_token()));
+  clock.Advance(24h);
+  EXPECT_EQ(executor.RunAll(), 0U);
+  stop.request_stop();
+  executor.RunAll();
+  EXPECT_THROW(slept.Get(), Cancelled);
 }
 
 TEST(Sleep, IsEndedByAStop) {
