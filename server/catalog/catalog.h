@@ -19,17 +19,24 @@
 
 namespace sluice {
 
-// A job as it is stored. `record` is opaque to the catalog; the columns beside it are what it
-// searches by.
+// A job as it is stored. `spec`, `record` and `checkpoint` are opaque to the catalog; the columns
+// beside them are what it searches by.
 struct JobRecord {
   std::string id;            // Sorts by time of creation.
   std::string kind;          // "scan", "reconcile".
-  bool ended = false;        // In a final state.
   std::string request_id;    // Unique unless empty.
   std::string request_hash;  // Fingerprint of the request that used request_id.
-  std::uint64_t last_sequence = 0;
-  std::string record;
+  // Like all above, never changes. Empty in a job of before version 2 of the schema: it is in the
+  // record then.
+  std::string spec;
 
+  std::int64_t end_time_ns = 0;  // Since 1970-01-01 UTC; 0: has not ended.
+  std::uint64_t last_sequence = 0;
+  std::uint64_t oldest_sequence = 1;  // last_sequence + 1 when its events have expired.
+  std::string record;
+  std::string checkpoint;  // Where its pipeline can go on; with the events up to last_sequence.
+
+  bool ended() const { return end_time_ns != 0; }
   bool operator==(const JobRecord&) const = default;
 };
 
@@ -72,7 +79,9 @@ struct CandidateQuery {
 // Thread-safe. Blocks on the disk: called on an executor's thread. Constant memory, whatever the
 // number of rows.
 // Errors: NOT_FOUND (no such job), ALREADY_EXISTS (request_id), DATA_LOSS (the store is damaged),
-// RESOURCE_EXHAUSTED (no space), UNAVAILABLE (I/O).
+// RESOURCE_EXHAUSTED (no space), UNAVAILABLE (I/O). After an error nothing of the call is stored,
+// and the next call may succeed. (If the disk fails so that the store cannot be put in order, and
+// the process dies before it can, then the last call that failed may be found done, as a whole.)
 class Catalog {
  public:
   Catalog() = default;
@@ -88,21 +97,44 @@ class Catalog {
   virtual absl::StatusOr<std::vector<JobRecord>> ListJobs(const std::string& before_id,
                                                           const std::string& kind,
                                                           std::size_t limit) = 0;
-  // Jobs that were there, and had not ended, when the catalog was opened, and have not ended since.
-  // Oldest first.
-  virtual absl::StatusOr<std::vector<JobRecord>> ListUnendedJobs() = 0;
+  // Jobs that have not ended, ids above `after_id` (empty: from the oldest). Oldest first.
+  virtual absl::StatusOr<std::vector<JobRecord>> ListUnendedJobs(const std::string& after_id,
+                                                                 std::size_t limit) = 0;
 
-  // Appends events and replaces the job, in one transaction. REQUIRES: sequences go on from the
-  // job's last one without a gap, and job.last_sequence is the last of them; else INTERNAL, and
-  // nothing is written.
+  // Appends events and replaces what may change of the job (end_time_ns, last_sequence, record,
+  // checkpoint), in one transaction. Survives a power cut when the job has ended or there are no
+  // events. REQUIRES: sequences go on from the job's last one without a gap, and job.last_sequence
+  // is the last of them (or the job's last one, without events); else INTERNAL, and nothing is
+  // written.
   virtual absl::Status AppendEvents(const JobRecord& job, std::span<const EventRecord> events) = 0;
+
+  // Deletes a job with its events: at once for all readers, and its id and request_id are free
+  // again; the space is given back by Purge. A list of candidates that is open stays.
+  virtual absl::Status DeleteJob(const std::string& id) = 0;
+  // The events of an ended job expire: reads of them find nothing, and its oldest_sequence is
+  // last_sequence + 1. The job stays. The space is given back by Purge. Idempotent. Errors beside
+  // those above: FAILED_PRECONDITION (it has not ended).
+  virtual absl::Status ExpireEvents(const std::string& id) = 0;
+  // Removes up to `max_rows` events of deleted and expired jobs, in one transaction. Returns
+  // whether there are more. What a crash has left is found again. Called in a loop it does not hold
+  // up those who write meanwhile for longer than a call takes.
+  virtual absl::StatusOr<bool> Purge(std::size_t max_rows) = 0;
+  // Ended jobs that still have events (kExpirable), or have none any more (kExpired), which ended
+  // before `ended_before_ns`; the one that ended first comes first.
+  enum class Retained : std::uint8_t { kExpirable, kExpired };
+  virtual absl::StatusOr<std::vector<JobRecord>> ListEndedJobs(Retained which,
+                                                               std::int64_t ended_before_ns,
+                                                               std::size_t limit) = 0;
+  // Bytes of the store that hold data; space that was given back, and will be used again, does not
+  // count.
+  virtual absl::StatusOr<std::uint64_t> UsedBytes() = 0;
 
   // The functions below read pages: at most `limit` records from `first_sequence` on, in order, and
   // no more once kPageBytes of paths and payloads are exceeded. An empty page is the end of what is
   // stored.
   static constexpr std::size_t kPageBytes = 256 * 1024;
 
-  // Events of every kind.
+  // Events of every kind. Those that have expired are passed over.
   virtual absl::StatusOr<std::vector<EventRecord>> ReadEvents(const std::string& job_id,
                                                               std::uint64_t first_sequence,
                                                               std::size_t limit) = 0;
@@ -124,7 +156,8 @@ class Catalog {
   // first. A name recorded twice with one size (the same path and inode, by overlapping scans)
   // appears once: as the newest version of it that was recorded, with a digest if any record of
   // that version has one. Takes its time (a sort of all files of the scans). Cancellation:
-  // CANCELLED, promptly, once `stop` is requested. Lifetime: the catalog outlives the list.
+  // CANCELLED, promptly, once `stop` is requested. Lifetime: the catalog outlives the list. Errors:
+  // NOT_FOUND also for a scan whose events have expired, or do while the list is made.
   virtual absl::StatusOr<std::unique_ptr<CandidateList>> OpenCandidates(
       const CandidateQuery& query, const std::stop_token& stop) = 0;
 };

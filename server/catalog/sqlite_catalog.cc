@@ -6,28 +6,27 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
-#include <mutex>
 #include <span>
 #include <stop_token>
 #include <system_error>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include <SQLiteCpp/Transaction.h>
-#include <sqlite3.h>
 
 #include "server/catalog/directory_lock.h"
 #include "server/catalog/sqlite/candidates.h"
 #include "server/catalog/sqlite/connection.h"
 #include "server/catalog/sqlite/event_log.h"
+#include "server/catalog/sqlite/garbage.h"
 #include "server/catalog/sqlite/jobs.h"
 #include "server/catalog/sqlite/reader_pool.h"
 #include "server/catalog/sqlite/rows.h"
 #include "server/catalog/sqlite/status.h"
 #include "server/catalog/sqlite/store_files.h"
+#include "server/catalog/sqlite/writer.h"
 
 namespace sluice {
 namespace {
@@ -36,46 +35,25 @@ constexpr int kWriterCacheKib = 4096;
 constexpr int kReaderCacheKib = 2048;
 constexpr std::size_t kReaders = 4;
 
-// The log is merged into the database when it has so many pages of 4 KiB ...
-constexpr int kMergeLogPages = 4096;
-// ... and if readers have kept it from starting over for so long, the writer waits for them.
-constexpr int kMaxLogPages = 4 * kMergeLogPages;
-constexpr int kLogBytesKept = kMergeLogPages * 4096;
-
 constexpr std::uint64_t kMaxSize = std::numeric_limits<std::int64_t>::max();
 
 std::int64_t AsLimit(std::size_t limit) {
   return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, kMaxSize));
 }
 
-// What a commit survives. The log is in the kernel's hands either way, so that a crash of the
-// process takes nothing; a sync for every batch of events was measured to cost more than half of
-// the rows a second. So it is done where a job begins or ends, and takes the events before it
-// along: a power cut can take the newest events of a job that had not ended, never one from the
-// middle.
-enum class Durability : std::uint8_t { kProcessCrash, kPowerCut };
-
-Durability DurabilityOf(const JobRecord& job) {
-  return job.ended ? Durability::kPowerCut : Durability::kProcessCrash;
+// A sync for each batch of events would be too dear (see sqlite/writer.h); where a job begins,
+// ends, or is changed for another reason, it is done.
+Durability DurabilityOf(const JobRecord& job, std::span<const EventRecord> events) {
+  return events.empty() || job.ended() ? Durability::kPowerCut : Durability::kProcessCrash;
 }
 
-// Called after each commit. What was committed stays so: a merge that fails is tried again after
-// the next one, and an error that lasts will meet the next write.
-int MergeLog(void* /*context*/, sqlite3* database, const char* schema, int log_pages) {
-  if (log_pages >= kMergeLogPages) {
-    const int mode =
-        log_pages >= kMaxLogPages ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
-    sqlite3_wal_checkpoint_v2(database, schema, mode, nullptr, nullptr);
+absl::StatusOr<CandidateScan> FindScan(Connection& connection, const std::string& id) {
+  const absl::StatusOr<StoredJob> job = FindJob(connection, id);
+  if (!job.ok()) return job.status();
+  if (job->expired()) {
+    return absl::NotFoundError(absl::StrCat("the files of job ", id, " are not kept any more"));
   }
-  return SQLITE_OK;
-}
-
-void PrepareWriter(Connection& writer, const StorePaths& paths) {
-  // Process-wide, and deprecated for that; but one data directory a process is all there is, and
-  // unlike the variable behind it the pragma takes SQLite's own lock.
-  writer.Execute(absl::StrCat("PRAGMA temp_store_directory = ", QuoteSql(paths.temporary)));
-  writer.Execute(absl::StrCat("PRAGMA journal_size_limit = ", kLogBytesKept));
-  sqlite3_wal_hook(writer.database().getHandle(), &MergeLog, nullptr);
+  return CandidateScan{.job = job->number, .last_sequence = job->last_sequence};
 }
 
 class SqliteCatalog final : public Catalog {
@@ -84,8 +62,7 @@ class SqliteCatalog final : public Catalog {
       : lock_(std::move(lock)),
         paths_(std::move(paths)),
         writer_(std::move(writer)),
-        readers_(paths_.database, kReaders, kReaderCacheKib),
-        last_job_when_opened_(writer_->ReadInteger("SELECT ifnull(max(number), 0) FROM job")) {}
+        readers_(paths_.database, kReaders, kReaderCacheKib) {}
 
   absl::Status CreateJob(const JobRecord& job) override;
   absl::StatusOr<JobRecord> GetJob(const std::string& id) override;
@@ -93,8 +70,15 @@ class SqliteCatalog final : public Catalog {
   absl::StatusOr<std::vector<JobRecord>> ListJobs(const std::string& before_id,
                                                   const std::string& kind,
                                                   std::size_t limit) override;
-  absl::StatusOr<std::vector<JobRecord>> ListUnendedJobs() override;
+  absl::StatusOr<std::vector<JobRecord>> ListUnendedJobs(const std::string& after_id,
+                                                         std::size_t limit) override;
   absl::Status AppendEvents(const JobRecord& job, std::span<const EventRecord> events) override;
+  absl::Status DeleteJob(const std::string& id) override;
+  absl::Status ExpireEvents(const std::string& id) override;
+  absl::StatusOr<bool> Purge(std::size_t max_rows) override;
+  absl::StatusOr<std::vector<JobRecord>> ListEndedJobs(Retained which, std::int64_t ended_before_ns,
+                                                       std::size_t limit) override;
+  absl::StatusOr<std::uint64_t> UsedBytes() override;
   absl::StatusOr<std::vector<EventRecord>> ReadEvents(const std::string& job_id,
                                                       std::uint64_t first_sequence,
                                                       std::size_t limit) override;
@@ -110,14 +94,11 @@ class SqliteCatalog final : public Catalog {
       const CandidateQuery& query, const std::stop_token& stop) override;
 
  private:
-  // Runs `fn(Connection&)` in a transaction of the writer, committed when it returns OK.
-  template <typename Fn>
-  absl::Status Write(Durability durability, Fn fn);
-  // Runs `fn(Connection&)` on a connection that reads.
+  // Runs `fn(Connection&)` on a connection that reads, and sees one state of the catalog.
   template <typename Fn>
   auto Read(Fn fn);
   // Runs `fn(Query&)` on the statement `sql`, whose first two parameters, the range of keys of the
-  // job's events from `first_sequence` on, are bound.
+  // job's events from `first_sequence` on that are kept, are bound.
   template <typename Fn>
   absl::StatusOr<std::vector<EventRecord>> ReadRange(const std::string& sql,
                                                      const std::string& job_id,
@@ -125,31 +106,16 @@ class SqliteCatalog final : public Catalog {
 
   const DirectoryLock lock_;
   const StorePaths paths_;
-  std::mutex writer_mutex_;
-  // Closed after the readers: the last connection to close merges the log.
-  const std::unique_ptr<Connection> writer_ ABSL_PT_GUARDED_BY(writer_mutex_);
+  Writer writer_;  // Closed after the readers: the last connection to close merges the log.
   ReaderPool readers_;
-  const std::int64_t last_job_when_opened_;
   std::atomic<std::uint64_t> lists_opened_ = 0;
 };
-
-template <typename Fn>
-absl::Status SqliteCatalog::Write(Durability durability, Fn fn) {
-  std::lock_guard lock(writer_mutex_);
-  return CatchSqlite([&]() -> absl::Status {
-    writer_->Execute(durability == Durability::kPowerCut ? "PRAGMA synchronous = FULL"
-                                                         : "PRAGMA synchronous = NORMAL");
-    SQLite::Transaction transaction(writer_->database(), SQLite::TransactionBehavior::IMMEDIATE);
-    absl::Status status = fn(*writer_);
-    if (status.ok()) transaction.commit();
-    return status;
-  });
-}
 
 template <typename Fn>
 auto SqliteCatalog::Read(Fn fn) {
   return CatchSqlite([&] {
     ReaderPool::Lease reader(readers_);
+    SQLite::Transaction snapshot(reader.connection().database());
     return fn(reader.connection());
   });
 }
@@ -158,8 +124,8 @@ absl::Status SqliteCatalog::CreateJob(const JobRecord& job) {
   if (job.last_sequence != 0) {
     return absl::InternalError(absl::StrCat("job ", job.id, ": a new job has no events"));
   }
-  return Write(Durability::kPowerCut,
-               [&](Connection& connection) { return InsertJob(connection, job); });
+  return writer_.Write(Durability::kPowerCut,
+                       [&](Connection& connection) { return InsertJob(connection, job); });
 }
 
 absl::StatusOr<JobRecord> SqliteCatalog::GetJob(const std::string& id) {
@@ -198,27 +164,86 @@ absl::StatusOr<std::vector<JobRecord>> SqliteCatalog::ListJobs(const std::string
   });
 }
 
-absl::StatusOr<std::vector<JobRecord>> SqliteCatalog::ListUnendedJobs() {
+absl::StatusOr<std::vector<JobRecord>> SqliteCatalog::ListUnendedJobs(const std::string& after_id,
+                                                                      std::size_t limit) {
   return Read([&](Connection& connection) -> absl::StatusOr<std::vector<JobRecord>> {
     static const std::string sql = absl::StrCat(
-        "SELECT ", kJobColumns, " FROM job WHERE ended = 0 AND number <= ?1 ORDER BY id");
+        "SELECT ", kJobColumns, " FROM job WHERE end_time = 0 AND id > ?1 ORDER BY id LIMIT ?2");
     Query query(connection.Prepare(sql));
-    query.Bind(last_job_when_opened_);
+    query.BindText(after_id).Bind(AsLimit(limit));
     return ReadJobs(query);
+  });
+}
+
+absl::StatusOr<std::vector<JobRecord>> SqliteCatalog::ListEndedJobs(Retained which,
+                                                                    std::int64_t ended_before_ns,
+                                                                    std::size_t limit) {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<JobRecord>> {
+    // Word for word the conditions of the indexes job_expirable and job_expired.
+    const std::string sql =
+        absl::StrCat("SELECT ", kJobColumns, " FROM job WHERE end_time <> 0 AND last_sequence ",
+                     which == Retained::kExpirable ? ">=" : "<",
+                     " oldest_sequence AND end_time < ?1 ORDER BY end_time, number LIMIT ?2");
+    Query query(connection.Prepare(sql));
+    query.Bind(ended_before_ns).Bind(AsLimit(limit));
+    return ReadJobs(query);
+  });
+}
+
+absl::StatusOr<std::uint64_t> SqliteCatalog::UsedBytes() {
+  return Read([](Connection& connection) -> absl::StatusOr<std::uint64_t> {
+    const std::int64_t pages = connection.ReadInteger("PRAGMA page_count") -
+                               connection.ReadInteger("PRAGMA freelist_count");
+    return static_cast<std::uint64_t>(pages * connection.ReadInteger("PRAGMA page_size"));
   });
 }
 
 absl::Status SqliteCatalog::AppendEvents(const JobRecord& job,
                                          std::span<const EventRecord> events) {
-  return Write(DurabilityOf(job), [&](Connection& connection) -> absl::Status {
+  const auto write = [&](Connection& connection) -> absl::Status {
     const absl::StatusOr<StoredJob> stored = FindJob(connection, job.id);
     if (!stored.ok()) return stored.status();
     absl::Status sequences = CheckSequences(stored->last_sequence, job, events);
     if (!sequences.ok()) return sequences;
     InsertEvents(connection, stored->number, events);
-    ReplaceJob(connection, stored->number, job);
+    UpdateJob(connection, stored->number, job);
+    return absl::OkStatus();
+  };
+  return writer_.Write(DurabilityOf(job, events), write);
+}
+
+absl::Status SqliteCatalog::DeleteJob(const std::string& id) {
+  return writer_.Write(Durability::kPowerCut, [&](Connection& connection) -> absl::Status {
+    const absl::StatusOr<StoredJob> job = FindJob(connection, id);
+    if (!job.ok()) return job.status();
+    DiscardEvents(connection, job->number, job->oldest_sequence, job->last_sequence);
+    RemoveJob(connection, job->number);
     return absl::OkStatus();
   });
+}
+
+absl::Status SqliteCatalog::ExpireEvents(const std::string& id) {
+  return writer_.Write(Durability::kPowerCut, [&](Connection& connection) -> absl::Status {
+    const absl::StatusOr<StoredJob> job = FindJob(connection, id);
+    if (!job.ok()) return job.status();
+    if (job->end_time_ns == 0) {
+      return absl::FailedPreconditionError(absl::StrCat("job ", id, " has not ended"));
+    }
+    DiscardEvents(connection, job->number, job->oldest_sequence, job->last_sequence);
+    SetOldestSequence(connection, job->number, job->last_sequence + 1);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<bool> SqliteCatalog::Purge(std::size_t max_rows) {
+  bool more = false;
+  absl::Status purged =
+      writer_.Write(Durability::kProcessCrash, [&](Connection& connection) -> absl::Status {
+        more = PurgeEvents(connection, max_rows);
+        return absl::OkStatus();
+      });
+  if (!purged.ok()) return purged;
+  return more;
 }
 
 template <typename Fn>
@@ -229,9 +254,10 @@ absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadRange(const std::str
   return Read([&](Connection& connection) -> absl::StatusOr<std::vector<EventRecord>> {
     const absl::StatusOr<StoredJob> job = FindJob(connection, job_id);
     if (!job.ok()) return job.status();
-    if (first_sequence > kMaxSequence) return std::vector<EventRecord>();
+    const std::uint64_t first = std::max(first_sequence, job->oldest_sequence);
+    if (first > kMaxSequence) return std::vector<EventRecord>();
     Query query(connection.Prepare(sql));
-    query.Bind(EventKey(job->number, first_sequence)).Bind(EventKey(job->number, kMaxSequence));
+    query.Bind(EventKey(job->number, first)).Bind(EventKey(job->number, kMaxSequence));
     fn(query);
     return ReadPage(query);
   });
@@ -283,18 +309,27 @@ absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadPayloads(const std::
 
 absl::StatusOr<std::unique_ptr<CandidateList>> SqliteCatalog::OpenCandidates(
     const CandidateQuery& query, const std::stop_token& stop) {
-  std::vector<CandidateScan> scans;
-  for (const std::string& id : query.scans) {
-    const absl::StatusOr<StoredJob> job =
-        Read([&](Connection& connection) { return FindJob(connection, id); });
-    if (!job.ok()) return job.status();
-    scans.push_back({.job = job->number, .last_sequence = job->last_sequence});
-  }
+  const auto find_scans =
+      [&](Connection& connection) -> absl::StatusOr<std::vector<CandidateScan>> {
+    std::vector<CandidateScan> scans;
+    for (const std::string& id : query.scans) {
+      const absl::StatusOr<CandidateScan> scan = FindScan(connection, id);
+      if (!scan.ok()) return scan.status();
+      scans.push_back(*scan);
+    }
+    return scans;
+  };
+  const absl::StatusOr<std::vector<CandidateScan>> scans = Read(find_scans);
+  if (!scans.ok()) return scans.status();
   const std::string list_file =
       absl::StrCat(paths_.temporary, "/candidates-", lists_opened_.fetch_add(1), ".sqlite");
-  return CatchSqlite([&]() -> absl::StatusOr<std::unique_ptr<CandidateList>> {
-    return BuildCandidates(paths_.database, list_file, query, scans, stop);
-  });
+  absl::StatusOr<std::unique_ptr<CandidateList>> list =
+      CatchSqlite([&]() -> absl::StatusOr<std::unique_ptr<CandidateList>> {
+        return BuildCandidates(paths_.database, list_file, query, *scans, stop);
+      });
+  // What is still there now was not purged while it was read.
+  const absl::Status kept = Read(find_scans).status();
+  return kept.ok() ? std::move(list) : kept;
 }
 
 absl::StatusOr<std::unique_ptr<Catalog>> OpenLocked(DirectoryLock lock, StorePaths paths) {
@@ -302,7 +337,9 @@ absl::StatusOr<std::unique_ptr<Catalog>> OpenLocked(DirectoryLock lock, StorePat
   return CatchSqlite([&]() -> absl::StatusOr<std::unique_ptr<Catalog>> {
     absl::StatusOr<std::unique_ptr<Connection>> writer = OpenStore(paths, kWriterCacheKib);
     if (!writer.ok()) return writer.status();
-    PrepareWriter(**writer, paths);
+    // Process-wide, and deprecated for that; but one data directory a process is all there is, and
+    // unlike the variable behind it the pragma takes SQLite's own lock.
+    (*writer)->Execute(absl::StrCat("PRAGMA temp_store_directory = ", QuoteSql(paths.temporary)));
     return std::make_unique<SqliteCatalog>(std::move(lock), std::move(paths), *std::move(writer));
   });
 }

@@ -92,6 +92,10 @@ std::string_view Query::Bytes(int column) const {
 
 Connection::Connection(const std::string& file, Access access, int cache_kib)
     : database_(file, OpenFlags(access), kBusyTimeoutMs) {
+  // SQLite opens a file that cannot be written to read it only, and would fail at each write.
+  if (access != Access::kRead && sqlite3_db_readonly(database_.getHandle(), "main") != 0) {
+    throw SQLite::Exception(file + " cannot be written", SQLITE_READONLY);
+  }
   Execute(absl::StrCat("PRAGMA cache_size = -", cache_kib,
                        "; PRAGMA mmap_size = 0"           // I/O errors are no SIGBUS.
                        "; PRAGMA temp_store = FILE"       // Sorts of any size in bounded memory.

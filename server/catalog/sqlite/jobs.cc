@@ -11,30 +11,68 @@ absl::Status NoSuchJob(const std::string& id) {
 }
 
 absl::StatusOr<StoredJob> FindJob(Connection& connection, const std::string& id) {
-  Query query(connection.Prepare("SELECT number, last_sequence FROM job WHERE id = ?1"));
+  Query query(connection.Prepare(
+      "SELECT number, last_sequence, oldest_sequence, end_time FROM job WHERE id = ?1"));
   query.BindText(id);
   if (!query.Next()) return NoSuchJob(id);
-  return StoredJob{.number = query.Integer(0), .last_sequence = query.Unsigned(1)};
+  return StoredJob{.number = query.Integer(0),
+                   .last_sequence = query.Unsigned(1),
+                   .oldest_sequence = query.Unsigned(2),
+                   .end_time_ns = query.Integer(3)};
 }
 
 absl::Status InsertJob(Connection& connection, const JobRecord& job) {
-  static const std::string sql =
-      absl::StrCat("INSERT INTO job (", kJobColumns, ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
-  Query insert(connection.Prepare(sql));
-  BindJob(insert, job);
-  insert.Run();
-  if (connection.database().getLastInsertRowid() > kMaxJobNumber) {
+  Query insert(connection.Prepare(
+      "INSERT INTO job (id, kind, request_id, request_hash, end_time, last_sequence,"
+      " oldest_sequence, record, checkpoint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));
+  insert.BindText(job.id).BindText(job.kind);
+  if (job.request_id.empty()) {
+    insert.BindNull();
+  } else {
+    insert.BindText(job.request_id);
+  }
+  insert.BindBytes(job.request_hash).Bind(job.end_time_ns).BindUnsigned(job.last_sequence);
+  insert.BindUnsigned(job.oldest_sequence).BindBytes(job.record).BindBytes(job.checkpoint).Run();
+  const std::int64_t number = connection.database().getLastInsertRowid();
+  if (number > kMaxJobNumber) {
     return absl::ResourceExhaustedError("the catalog is full: too many jobs");
+  }
+  if (!job.spec.empty()) {
+    Query spec(connection.Prepare("INSERT INTO job_spec (number, spec) VALUES (?1, ?2)"));
+    spec.Bind(number).BindBytes(job.spec).Run();
   }
   return absl::OkStatus();
 }
 
-void ReplaceJob(Connection& connection, std::int64_t number, const JobRecord& job) {
+void UpdateJob(Connection& connection, std::int64_t number, const JobRecord& job) {
   Query update(connection.Prepare(
-      "UPDATE job SET id = ?1, kind = ?2, ended = ?3, request_id = ?4, request_hash = ?5,"
-      " last_sequence = ?6, record = ?7 WHERE number = ?8"));
-  BindJob(update, job);
-  update.Bind(number).Run();
+      "UPDATE job SET end_time = ?1, last_sequence = ?2, record = ?3, checkpoint = ?4"
+      " WHERE number = ?5"));
+  update.Bind(job.end_time_ns).BindUnsigned(job.last_sequence);
+  update.BindBytes(job.record).BindBytes(job.checkpoint).Bind(number).Run();
+}
+
+void SetOldestSequence(Connection& connection, std::int64_t number, std::uint64_t oldest_sequence) {
+  Query update(connection.Prepare("UPDATE job SET oldest_sequence = ?1 WHERE number = ?2"));
+  update.BindUnsigned(oldest_sequence).Bind(number).Run();
+}
+
+void RemoveJob(Connection& connection, std::int64_t number) {
+  Query(connection.Prepare("DELETE FROM job WHERE number = ?1")).Bind(number).Run();
+  Query(connection.Prepare("DELETE FROM job_spec WHERE number = ?1")).Bind(number).Run();
+}
+
+JobRecord ReadJob(const Query& query) {
+  return {.id = query.Text(0),
+          .kind = query.Text(1),
+          .request_id = query.Text(2),
+          .request_hash = std::string(query.Bytes(3)),
+          .spec = std::string(query.Bytes(4)),
+          .end_time_ns = query.Integer(5),
+          .last_sequence = query.Unsigned(6),
+          .oldest_sequence = query.Unsigned(7),
+          .record = std::string(query.Bytes(8)),
+          .checkpoint = std::string(query.Bytes(9))};
 }
 
 std::vector<JobRecord> ReadJobs(Query& query) {

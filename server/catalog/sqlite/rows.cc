@@ -92,24 +92,4 @@ FileEntry ReadFile(const Query& query, int first_column) {
   return file;
 }
 
-void BindJob(Query& query, const JobRecord& job) {
-  query.BindText(job.id).BindText(job.kind).Bind(job.ended ? 1 : 0);
-  if (job.request_id.empty()) {
-    query.BindNull();
-  } else {
-    query.BindText(job.request_id);
-  }
-  query.BindBytes(job.request_hash).BindUnsigned(job.last_sequence).BindBytes(job.record);
-}
-
-JobRecord ReadJob(const Query& query) {
-  return {.id = query.Text(0),
-          .kind = query.Text(1),
-          .ended = query.Integer(2) != 0,
-          .request_id = query.Text(3),
-          .request_hash = std::string(query.Bytes(4)),
-          .last_sequence = query.Unsigned(5),
-          .record = std::string(query.Bytes(6))};
-}
-
 }  // namespace sluice

@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "pipeline/fs/file.h"
-#include "server/catalog/catalog.h"
 #include "server/catalog/sqlite/connection.h"
 
 // How the catalog's values are laid out in rows.
@@ -37,13 +36,6 @@ FileEntry ReadFile(const Query& query, int first_column);
 
 // A digest is a byte for the algorithm and the bytes of the digest, or NULL.
 void BindDigest(Query& query, const std::optional<Digest>& digest);
-
-// The columns of a job, in the order of BindJob and ReadJob.
-inline constexpr char kJobColumns[] =
-    "id, kind, ended, request_id, request_hash, last_sequence, record";
-
-void BindJob(Query& query, const JobRecord& job);
-JobRecord ReadJob(const Query& query);
 
 }  // namespace sluice
 

@@ -50,12 +50,60 @@ constexpr std::array kMigrations = {
         payload BLOB NOT NULL
       ) STRICT;
     )sql"},
+    // A job's row is written with every batch of its events: what is big and never changes (the
+    // spec) has a table of its own, without a row where the spec is empty. AUTOINCREMENT: a job's
+    // number is part of the keys of its events, which may outlive it (see sqlite/garbage.h).
+    //
+    // Of version 1's jobs the end is the time of their last event; their spec is inside of the
+    // record, where only those can find it who know what a record is.
+    Migration{.version = 2, .script = R"sql(
+      CREATE TABLE job_2 (
+        number          INTEGER PRIMARY KEY AUTOINCREMENT,
+        id              TEXT NOT NULL UNIQUE,
+        kind            TEXT NOT NULL,
+        request_id      TEXT UNIQUE,
+        request_hash    BLOB NOT NULL,
+        end_time        INTEGER NOT NULL,
+        last_sequence   INTEGER NOT NULL,
+        oldest_sequence INTEGER NOT NULL,
+        record          BLOB NOT NULL,
+        checkpoint      BLOB NOT NULL
+      ) STRICT;
+      INSERT INTO job_2
+        SELECT number, id, kind, request_id, request_hash,
+               iif(ended = 0, 0, coalesce(
+                 (SELECT time_ns FROM event WHERE key = number << 36 | last_sequence),
+                 (SELECT time_ns FROM file WHERE key = number << 36 | last_sequence),
+                 1)),
+               last_sequence, 1, record, x''
+        FROM job;
+      DROP TABLE job;
+      ALTER TABLE job_2 RENAME TO job;
+      CREATE INDEX job_by_kind ON job (kind, id);
+      CREATE INDEX job_unended ON job (id) WHERE end_time = 0;
+      CREATE INDEX job_expirable ON job (end_time)
+        WHERE end_time <> 0 AND last_sequence >= oldest_sequence;
+      CREATE INDEX job_expired ON job (end_time)
+        WHERE end_time <> 0 AND last_sequence < oldest_sequence;
+
+      CREATE TABLE job_spec (
+        number INTEGER PRIMARY KEY,
+        spec   BLOB NOT NULL
+      ) STRICT;
+
+      CREATE TABLE garbage (
+        first_key INTEGER PRIMARY KEY,
+        last_key  INTEGER NOT NULL
+      ) STRICT;
+    )sql"},
 };
 
-// What every version has.
-constexpr char kCountTables[] =
-    "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('job', 'file', 'event')";
-constexpr std::int64_t kTableCount = 3;
+struct Table {
+  std::int64_t since_version;
+  const char* name;
+};
+constexpr std::array kTables = {Table{1, "job"}, Table{1, "file"}, Table{1, "event"},
+                                Table{2, "job_spec"}, Table{2, "garbage"}};
 
 absl::Status Damaged(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("the catalog is damaged: ", what));
@@ -85,7 +133,12 @@ void Migrate(Connection& connection, std::span<const Migration> migrations) {
 }
 
 absl::Status CheckStructure(Connection& connection) {
-  if (connection.ReadInteger(kCountTables) != kTableCount) return Damaged("a table is missing");
+  const std::int64_t version = connection.ReadInteger("PRAGMA user_version");
+  for (const Table& table : kTables) {
+    if (version >= table.since_version && !connection.database().tableExists(table.name)) {
+      return Damaged(absl::StrCat("table ", table.name, " is missing"));
+    }
+  }
   const std::int64_t bytes =
       connection.ReadInteger("PRAGMA page_count") * connection.ReadInteger("PRAGMA page_size");
   if (bytes > kFullCheckBytes) return absl::OkStatus();

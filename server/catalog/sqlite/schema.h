@@ -31,10 +31,10 @@ absl::Status CheckVersion(Connection& connection, std::span<const Migration> mig
 // a crash leaves a whole version. Errors: SQLite::Exception.
 void Migrate(Connection& connection, std::span<const Migration> migrations);
 
-// DATA_LOSS when a table is missing or, in a file of at most kFullCheckBytes, PRAGMA quick_check
-// finds damage. Bigger files are not read whole: a catalog of millions of files would take minutes
-// to open, each time; their damage is found, as DATA_LOSS too, when the page is read that has it.
-// Writes nothing. Errors: SQLite::Exception.
+// DATA_LOSS when a table of its version is missing or, in a file of at most kFullCheckBytes, PRAGMA
+// quick_check finds damage. Bigger files are not read whole: a catalog of millions of files would
+// take minutes to open, each time; their damage is found, as DATA_LOSS too, when the page is read
+// that has it. Writes nothing. Errors: SQLite::Exception.
 inline constexpr std::int64_t kFullCheckBytes = std::int64_t{32} * 1024 * 1024;
 absl::Status CheckStructure(Connection& connection);
 

@@ -71,7 +71,7 @@ TEST(Crash, AProcessThatIsKilledLosesNothingItAcknowledged) {
     const std::vector<EventRecord> events = ReadAllEvents(*catalog, "a", 100);
     ASSERT_THAT(events, SizeIs(job.last_sequence));
     for (std::size_t i = 0; i < events.size(); ++i) ASSERT_EQ(events[i].sequence, i + 1);
-    EXPECT_THAT(Value(catalog->ListUnendedJobs()), SizeIs(1));
+    EXPECT_THAT(Value(catalog->ListUnendedJobs("", 10)), SizeIs(1));
   }
 }
 

@@ -112,7 +112,7 @@ TEST_F(Events, AppendToAJobThatDisagreesOnTheLastSequenceIsRefused) {
 
 TEST_F(Events, AppendWithoutEventsUpdatesTheJob) {
   JobRecord job = NewScan("a", {PayloadEvent(1, "one")});
-  job.ended = true;
+  job.end_time_ns = 5;
   EXPECT_THAT(catalog().AppendEvents(job, {}), IsOk());
   EXPECT_EQ(Value(catalog().GetJob("a")), job);
 }

@@ -32,7 +32,7 @@ void WriteWholeFile(const std::string& path, std::string_view content) {
 }
 
 JobRecord MakeJob(std::string id, std::string kind) {
-  return {.id = std::move(id), .kind = std::move(kind), .record = "record"};
+  return {.id = std::move(id), .kind = std::move(kind), .spec = "spec", .record = "record"};
 }
 
 EventRecord FileEvent(std::string path, std::uint64_t size, std::uint64_t inode) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -70,8 +71,9 @@ class CatalogTest : public testing::Test {
  protected:
   CatalogTest() { Reopen(); }
 
+  void Close() { catalog_.reset(); }
   void Reopen() {
-    catalog_.reset();
+    Close();
     catalog_ = Value(OpenSqliteCatalog(directory_.path()));
   }
   Catalog& catalog() { return *catalog_; }

@@ -1,3 +1,4 @@
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,14 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-using Jobs = CatalogTest;
+class Jobs : public CatalogTest {
+ protected:
+  void End(const std::string& id, std::int64_t end_time_ns) {
+    JobRecord job = Value(catalog().GetJob(id));
+    job.end_time_ns = end_time_ns;
+    EXPECT_THAT(catalog().AppendEvents(job, {}), IsOk());
+  }
+};
 
 std::vector<std::string> Ids(const std::vector<JobRecord>& jobs) {
   std::vector<std::string> ids;
@@ -27,7 +35,9 @@ TEST_F(Jobs, AJobComesBackAsItWasStored) {
   JobRecord job = MakeJob("a", "reconcile");
   job.request_id = "r";
   job.request_hash = std::string("\0\xff", 2);
+  job.spec = std::string("\0spec", 5);
   job.record = std::string("\0record", 7);
+  job.checkpoint = std::string("\0checkpoint", 11);
   ASSERT_THAT(catalog().CreateJob(job), IsOk());
   Reopen();
   EXPECT_EQ(Value(catalog().GetJob("a")), job);
@@ -80,16 +90,47 @@ TEST_F(Jobs, PagesAreStableWhileJobsAreCreated) {
   EXPECT_THAT(Ids(Value(catalog().ListJobs("2", "", 2))), ElementsAre("1"));
 }
 
-TEST_F(Jobs, UnendedAreThoseThatAnEarlierProcessLeft) {
-  for (const char* id : {"3", "1", "2"}) NewJob(id);
-  JobRecord ended = MakeJob("2");
-  ended.ended = true;
-  ASSERT_THAT(catalog().AppendEvents(ended, {}), IsOk());
-  EXPECT_THAT(Value(catalog().ListUnendedJobs()), IsEmpty());
+TEST_F(Jobs, UnendedAreListedOldestFirstInPages) {
+  for (const char* id : {"3", "1", "2", "4"}) NewJob(id);
+  End("2", 5);
+  EXPECT_THAT(Ids(Value(catalog().ListUnendedJobs("", 2))), ElementsAre("1", "3"));
+  EXPECT_THAT(Ids(Value(catalog().ListUnendedJobs("3", 2))), ElementsAre("4"));
+  EXPECT_THAT(Value(catalog().ListUnendedJobs("4", 2)), IsEmpty());
+}
 
-  Reopen();
-  NewJob("4");
-  EXPECT_THAT(Ids(Value(catalog().ListUnendedJobs())), ElementsAre("1", "3"));
+TEST_F(Jobs, WhatMayChangeIsReplacedAndTheRestStays) {
+  const JobRecord created = NewJob("a");
+  JobRecord updated = MakeJob("a", "other kind");
+  updated.request_id = "other";
+  updated.spec = "other";
+  updated.end_time_ns = 7;
+  updated.record = "new";
+  updated.checkpoint = std::string("\0here", 5);
+  ASSERT_THAT(catalog().AppendEvents(updated, {}), IsOk());
+  JobRecord expected = created;
+  expected.end_time_ns = 7;
+  expected.record = "new";
+  expected.checkpoint = updated.checkpoint;
+  EXPECT_EQ(Value(catalog().GetJob("a")), expected);
+}
+
+TEST_F(Jobs, EndedAreListedByTheTimeOfTheirEndWithOrWithoutEvents) {
+  for (const char* id : {"a", "b", "c", "d"}) NewScan(id, {PayloadEvent(1, "x")});
+  NewJob("never had events");
+  End("c", 10);
+  End("a", 20);
+  End("b", 30);
+  End("never had events", 15);
+  using Retained = Catalog::Retained;
+  EXPECT_THAT(Ids(Value(catalog().ListEndedJobs(Retained::kExpirable, 30, 10))),
+              ElementsAre("c", "a"));
+  EXPECT_THAT(Ids(Value(catalog().ListEndedJobs(Retained::kExpirable, 31, 2))),
+              ElementsAre("c", "a"));
+  ASSERT_THAT(catalog().ExpireEvents("a"), IsOk());
+  EXPECT_THAT(Ids(Value(catalog().ListEndedJobs(Retained::kExpirable, 31, 10))),
+              ElementsAre("c", "b"));
+  EXPECT_THAT(Ids(Value(catalog().ListEndedJobs(Retained::kExpired, 31, 10))),
+              ElementsAre("never had events", "a"));
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ TEST_F(Opening, ANewerSchemaIsRefusedUntouched) {
   MakeCatalog();
   Execute("PRAGMA user_version = 999");
   ExpectRefusedUntouched(absl::StatusCode::kFailedPrecondition, "999");
-  ExpectRefusedUntouched(absl::StatusCode::kFailedPrecondition, "up to 1");
+  ExpectRefusedUntouched(absl::StatusCode::kFailedPrecondition, "up to 2");
 }
 
 TEST_F(Opening, GarbageIsRefusedUntouched) {
@@ -121,7 +121,7 @@ TEST_F(Opening, TheDatabaseOfAnotherApplicationIsRefusedUntouched) {
 TEST_F(Opening, AMissingTableIsDamage) {
   MakeCatalog();
   Execute("DROP TABLE event");
-  ExpectRefusedUntouched(absl::StatusCode::kDataLoss, "table is missing");
+  ExpectRefusedUntouched(absl::StatusCode::kDataLoss, "table event is missing");
 }
 
 TEST_F(Opening, AFileCutAnywhereIsRefusedUntouched) {

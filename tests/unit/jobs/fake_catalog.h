@@ -10,6 +10,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -53,31 +54,87 @@ class FakeCatalog final : public Catalog {
     }
     return page;
   }
-  absl::StatusOr<std::vector<JobRecord>> ListUnendedJobs() override {
+  absl::StatusOr<std::vector<JobRecord>> ListUnendedJobs(const std::string& after_id,
+                                                         std::size_t limit) override {
     std::lock_guard lock(mutex_);
-    std::vector<JobRecord> unended;
-    for (const auto& [id, job] : jobs_) {
-      if (!job.ended) unended.push_back(job);
+    std::vector<JobRecord> page;
+    for (auto job = jobs_.upper_bound(after_id); job != jobs_.end() && page.size() < limit; ++job) {
+      if (!job->second.ended()) page.push_back(job->second);
     }
-    return unended;
+    return page;
   }
+  // Also of a job that nobody has created.
   absl::Status AppendEvents(const JobRecord& job, std::span<const EventRecord> events) override {
     std::lock_guard lock(mutex_);
     if (!next_failure_.ok()) return std::exchange(next_failure_, absl::OkStatus());
-    jobs_[job.id] = job;
+    JobRecord& stored = jobs_.try_emplace(job.id, job).first->second;
+    stored.end_time_ns = job.end_time_ns;
+    stored.last_sequence = job.last_sequence;
+    stored.record = job.record;
+    stored.checkpoint = job.checkpoint;
     std::vector<EventRecord>& log = events_[job.id];
     log.insert(log.end(), events.begin(), events.end());
     return absl::OkStatus();
   }
+  absl::Status DeleteJob(const std::string& id) override {
+    std::lock_guard lock(mutex_);
+    if (!next_failure_.ok()) return std::exchange(next_failure_, absl::OkStatus());
+    events_.erase(id);
+    return jobs_.erase(id) == 1 ? absl::OkStatus() : absl::NotFoundError(id);
+  }
+  absl::Status ExpireEvents(const std::string& id) override {
+    std::lock_guard lock(mutex_);
+    if (!next_failure_.ok()) return std::exchange(next_failure_, absl::OkStatus());
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end()) return absl::NotFoundError(id);
+    JobRecord& job = found->second;
+    if (!job.ended()) return absl::FailedPreconditionError(id);
+    job.oldest_sequence = job.last_sequence + 1;
+    return absl::OkStatus();
+  }
+  // The rows of deleted jobs are gone as soon as the job is; those of expired ones stay until here.
+  absl::StatusOr<bool> Purge(std::size_t) override {
+    std::lock_guard lock(mutex_);
+    if (!next_failure_.ok()) return std::exchange(next_failure_, absl::OkStatus());
+    for (const auto& [id, job] : jobs_) {
+      std::erase_if(events_[id],
+                    [&](const EventRecord& event) { return event.sequence < job.oldest_sequence; });
+    }
+    return false;
+  }
+  absl::StatusOr<std::vector<JobRecord>> ListEndedJobs(Retained which, std::int64_t ended_before_ns,
+                                                       std::size_t limit) override {
+    std::lock_guard lock(mutex_);
+    std::vector<JobRecord> ended;
+    for (const auto& [id, job] : jobs_) {
+      const bool has_events = job.last_sequence >= job.oldest_sequence;
+      if (!job.ended() || job.end_time_ns >= ended_before_ns) continue;
+      if (has_events == (which == Retained::kExpirable)) ended.push_back(job);
+    }
+    std::ranges::sort(ended, {},
+                      [](const JobRecord& job) { return std::tie(job.end_time_ns, job.id); });
+    if (ended.size() > limit) ended.resize(limit);
+    return ended;
+  }
+  // kBytesOfAnEvent each.
+  absl::StatusOr<std::uint64_t> UsedBytes() override {
+    std::lock_guard lock(mutex_);
+    std::uint64_t bytes = 0;
+    for (const auto& [id, log] : events_) bytes += log.size() * kBytesOfAnEvent;
+    return bytes;
+  }
+  static constexpr std::uint64_t kBytesOfAnEvent = 1000;
+
   absl::StatusOr<std::vector<EventRecord>> ReadEvents(const std::string& job_id,
                                                       std::uint64_t first_sequence,
                                                       std::size_t limit) override {
     std::lock_guard lock(mutex_);
     ++reads_;
-    const std::vector<EventRecord>& log = events_[job_id];
+    const auto job = jobs_.find(job_id);
+    if (job != jobs_.end()) first_sequence = std::max(first_sequence, job->second.oldest_sequence);
     std::vector<EventRecord> page;
-    for (std::size_t i = first_sequence - 1; i < log.size() && page.size() < limit; ++i) {
-      page.push_back(log[i]);
+    for (const EventRecord& event : events_[job_id]) {
+      if (event.sequence >= first_sequence && page.size() < limit) page.push_back(event);
     }
     return page;
   }
