@@ -5,20 +5,20 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "pipeline/async/executor.h"
 #include "pipeline/async/status_error.h"
+#include "pipeline/async/task.h"
 #include "pipeline/fs/file.h"
-#include "pipeline/fs/unique_fd.h"
+#include "pipeline/fs/spool_file.h"
 
 namespace sluice {
 
@@ -31,25 +31,6 @@ namespace sluice {
 template <typename T>
 struct SpoolCodec;
 
-template <typename V>
-void AppendValue(const V& value, std::string* out) {
-  static_assert(std::is_trivially_copyable_v<V>);
-  out->append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-template <typename V>
-V TakeValue(std::string_view* in) {
-  static_assert(std::is_trivially_copyable_v<V> && std::is_default_constructible_v<V>);
-  assert(in->size() >= sizeof(V));
-  V value;
-  std::memcpy(&value, in->data(), sizeof value);
-  in->remove_prefix(sizeof value);
-  return value;
-}
-
-void AppendBytes(std::string_view bytes, std::string* out);
-std::string TakeBytes(std::string_view* in);
-
 template <>
 struct SpoolCodec<FileEntry> {
   static void Encode(const FileEntry& entry, std::string* out);
@@ -59,64 +40,13 @@ struct SpoolCodec<FileEntry> {
   }
 };
 
-namespace internal {
-
-// Records in an unlinked temporary file: written in order once, then read from any offset.
-// Errors: StatusError RESOURCE_EXHAUSTED (no space, no descriptors), UNAVAILABLE (I/O).
-// Reading is thread-safe once Flush has returned.
-class SpoolFile final {
- public:
-  static constexpr std::size_t kBufferBytes = 32 * 1024;
-
-  explicit SpoolFile(const std::string& directory);
-
-  void Append(std::string_view record);
-  void Flush();
-
-  // Bytes from `offset` on; fewer than asked for only at the end.
-  std::size_t ReadAt(std::uint64_t offset, char* to, std::size_t size) const;
-
-  std::uint64_t size() const { return written_ + buffer_.size(); }
-
- private:
-  UniqueFd fd_;
-  std::string buffer_;
-  std::uint64_t written_ = 0;
-};
-
-// A place in a SpoolFile. A copy goes on from the same place with a buffer of its own.
-class SpoolReader final {
- public:
-  explicit SpoolReader(const SpoolFile& file) : file_(&file) {}
-  SpoolReader(const SpoolReader& other) : file_(other.file_), next_(other.next_) {}
-  SpoolReader& operator=(const SpoolReader& other);
-  SpoolReader(SpoolReader&&) noexcept = default;
-  SpoolReader& operator=(SpoolReader&&) noexcept = default;
-  ~SpoolReader() = default;
-
-  // The next record, valid until the next call; nullopt at the end.
-  std::optional<std::string_view> Next();
-
- private:
-  // `size` bytes at next_, valid until the next call.
-  std::string_view Peek(std::size_t size);
-
-  const SpoolFile* file_;
-  std::uint64_t next_ = 0;          // Offset of the next record.
-  std::uint64_t buffer_start_ = 0;  // Offset of the first byte of buffer_.
-  std::string buffer_;
-};
-
-}  // namespace internal
-
 // Sorts any number of items in bounded memory
 // ===========================================
 //
 // Items are added in any order and read in that of `Less`, as often as wanted; equal items come in
-// no particular order. Up to `budget_bytes` nothing touches the disk. Beyond it,
-// sorted runs go to unlinked temporary files in `directory`, which vanish with the process; runs of
-// like size are merged kMergeRuns at a time, so that an item is written a logarithmic number of
-// times.
+// no particular order. Up to `budget_bytes` nothing touches the disk. Beyond it, sorted runs go to
+// unlinked temporary files in `directory`, which vanish with the process; runs of like size are
+// merged kMergeRuns at a time, so that an item is written a logarithmic number of times.
 //
 //   SortedSpool<FileEntry, BySize> spool({.directory = "/var/tmp", .budget_bytes = 4 << 20});
 //   spool.Add(entry);
@@ -125,6 +55,14 @@ class SpoolReader final {
 //   while (const FileEntry* next = cursor.Next()) ...
 //
 // A copy of a cursor is a place to come back to: it reads on from there, beside the original.
+//
+// A merge takes as long as there are items. A coroutine that shares its thread with others lets
+// them go on meanwhile:
+//
+//   spool.Add(entry);
+//   if (spool.merge_due()) co_await spool.Merge(executor);
+//   ...
+//   co_await spool.Finish(executor);
 //
 // Memory: about the budget, and kMergeRuns read buffers for each doubling of log16(items).
 // Not thread-safe; once finished, cursors on different threads are independent of each other.
@@ -150,11 +88,18 @@ class SortedSpool final {
   SortedSpool(const SortedSpool&) = delete;
   SortedSpool& operator=(const SortedSpool&) = delete;
 
-  // REQUIRES: not finished.
+  // An item that does not fit into memory any more does the merge that is due first, unless that
+  // has been done. REQUIRES: not finished.
   void Add(T item);
+
+  bool merge_due() const { return FirstRunDue() < runs_.size(); }
+  // Does what is due, and gives the thread back every few items when somebody waits for it.
+  Task<> Merge(Executor& executor);
 
   // Makes the spool readable. REQUIRES: not finished.
   void Finish();
+  // The same, and gives the thread back every few items when somebody waits for it.
+  Task<> Finish(Executor& executor);
 
   // A cursor at the first item. REQUIRES: finished.
   Cursor Read() const {
@@ -174,18 +119,20 @@ class SortedSpool final {
     std::unique_ptr<internal::SpoolFile> file;
     std::size_t level;  // 0 = out of memory, n + 1 = merged out of runs of level n.
   };
-  // The next item of a run that is being merged.
-  struct Head {
-    T item;
-    std::size_t run;
-  };
+  class Merger;
 
-  static constexpr std::size_t kItemsBetweenStopChecks = 256;
+  static constexpr std::size_t kItemsPerStep = 256;
 
+  // The first of the runs to merge into one next; runs_.size() when none is due.
+  std::size_t FirstRunDue() const {
+    const bool due =
+        runs_.size() >= kMergeRuns && runs_[runs_.size() - kMergeRuns].level == runs_.back().level;
+    return due ? runs_.size() - kMergeRuns : runs_.size();
+  }
   void SortMemory() { std::sort(memory_.begin(), memory_.end(), less_); }
   void Spill();
-  // Merges the runs from `first` on into one.
-  void MergeFrom(std::size_t first);
+  // What is in memory, where there are runs already; otherwise sorts it.
+  void SpillRest();
   void AppendTo(internal::SpoolFile& file, const T& item);
 
   SpoolOptions options_;
@@ -225,6 +172,66 @@ class SortedSpool<T, Less>::Cursor final {
   std::optional<T> item_;
 };
 
+// Merges the runs from `first` on into one, a step at a time. They are the spool's until Finish.
+template <typename T, typename Less>
+class SortedSpool<T, Less>::Merger final {
+ public:
+  Merger(SortedSpool& spool, std::size_t first)
+      : spool_(spool),
+        first_(first),
+        merged_(std::make_unique<internal::SpoolFile>(spool.options_.directory)) {
+    for (std::size_t i = first; i < spool.runs_.size(); ++i) {
+      readers_.emplace_back(*spool.runs_[i].file);
+    }
+    for (std::size_t run = 0; run < readers_.size(); ++run) Refill(run);
+  }
+
+  // False when all items are merged.
+  bool Step() {
+    for (std::size_t i = 0; i < kItemsPerStep && !heads_.empty(); ++i) {
+      std::pop_heap(heads_.begin(), heads_.end(), After{spool_.less_});
+      const Head head = std::move(heads_.back());
+      heads_.pop_back();
+      spool_.AppendTo(*merged_, head.item);
+      Refill(head.run);
+    }
+    return !heads_.empty();
+  }
+
+  // Puts the one in the place of the many.
+  void Finish() {
+    merged_->Flush();
+    const std::size_t level = spool_.runs_[first_].level + 1;
+    spool_.runs_.resize(first_);
+    spool_.runs_.push_back({.file = std::move(merged_), .level = level});
+  }
+
+ private:
+  // The next item of a run.
+  struct Head {
+    T item;
+    std::size_t run;
+  };
+  // Makes a heap that has the least item at its front.
+  struct After {
+    const Less& less;
+    bool operator()(const Head& a, const Head& b) const { return less(b.item, a.item); }
+  };
+
+  void Refill(std::size_t run) {
+    std::optional<std::string_view> record = readers_[run].Next();
+    if (!record) return;
+    heads_.push_back({.item = Codec::Decode(&*record), .run = run});
+    std::push_heap(heads_.begin(), heads_.end(), After{spool_.less_});
+  }
+
+  SortedSpool& spool_;
+  const std::size_t first_;
+  std::vector<internal::SpoolReader> readers_;
+  std::vector<Head> heads_;
+  std::unique_ptr<internal::SpoolFile> merged_;
+};
+
 template <typename T, typename Less>
 void SortedSpool<T, Less>::Add(T item) {
   assert(!finished_);
@@ -232,20 +239,53 @@ void SortedSpool<T, Less>::Add(T item) {
   peak_memory_bytes_ = std::max(peak_memory_bytes_, memory_bytes_);
   memory_.push_back(std::move(item));
   ++size_;
-  if (memory_bytes_ > options_.budget_bytes) Spill();
+  if (memory_bytes_ <= options_.budget_bytes) return;
+  while (merge_due()) {
+    Merger merger(*this, FirstRunDue());
+    while (merger.Step()) continue;
+    merger.Finish();
+  }
+  Spill();
+}
+
+template <typename T, typename Less>
+Task<> SortedSpool<T, Less>::Merge(Executor& executor) {
+  while (merge_due()) {
+    Merger merger(*this, FirstRunDue());
+    while (merger.Step()) co_await executor.YieldIfBusy();
+    merger.Finish();
+  }
 }
 
 template <typename T, typename Less>
 void SortedSpool<T, Less>::Finish() {
   assert(!finished_);
-  if (runs_.empty()) {
-    SortMemory();
-  } else {
-    if (!memory_.empty()) Spill();
-    if (runs_.size() > 1) MergeFrom(0);
-    memory_.shrink_to_fit();
+  SpillRest();
+  if (runs_.size() > 1) {
+    Merger merger(*this, 0);
+    while (merger.Step()) continue;
+    merger.Finish();
   }
   finished_ = true;
+}
+
+template <typename T, typename Less>
+Task<> SortedSpool<T, Less>::Finish(Executor& executor) {
+  assert(!finished_);
+  SpillRest();
+  if (runs_.size() > 1) {
+    Merger merger(*this, 0);
+    while (merger.Step()) co_await executor.YieldIfBusy();
+    merger.Finish();
+  }
+  finished_ = true;
+}
+
+template <typename T, typename Less>
+void SortedSpool<T, Less>::SpillRest() {
+  if (runs_.empty()) return SortMemory();
+  if (!memory_.empty()) Spill();
+  memory_.shrink_to_fit();
 }
 
 template <typename T, typename Less>
@@ -257,46 +297,14 @@ void SortedSpool<T, Less>::Spill() {
   runs_.push_back({.file = std::move(file), .level = 0});
   memory_.clear();
   memory_bytes_ = 0;
-  while (runs_.size() >= kMergeRuns &&
-         runs_[runs_.size() - kMergeRuns].level == runs_.back().level) {
-    MergeFrom(runs_.size() - kMergeRuns);
-  }
-}
-
-template <typename T, typename Less>
-void SortedSpool<T, Less>::MergeFrom(std::size_t first) {
-  std::vector<internal::SpoolReader> readers;
-  std::vector<Head> heads;  // A heap, the least item at its front.
-  const auto after = [this](const Head& a, const Head& b) { return less_(b.item, a.item); };
-  const auto refill = [&](std::size_t run) {
-    std::optional<std::string_view> record = readers[run].Next();
-    if (!record) return;
-    heads.push_back({.item = Codec::Decode(&*record), .run = run});
-    std::push_heap(heads.begin(), heads.end(), after);
-  };
-  for (std::size_t i = first; i < runs_.size(); ++i) readers.emplace_back(*runs_[i].file);
-  for (std::size_t run = 0; run < readers.size(); ++run) refill(run);
-
-  auto merged = std::make_unique<internal::SpoolFile>(options_.directory);
-  while (!heads.empty()) {
-    std::pop_heap(heads.begin(), heads.end(), after);
-    const Head head = std::move(heads.back());
-    heads.pop_back();
-    AppendTo(*merged, head.item);
-    refill(head.run);
-  }
-  merged->Flush();
-  const std::size_t level = runs_[first].level + 1;
-  runs_.resize(first);
-  runs_.push_back({.file = std::move(merged), .level = level});
 }
 
 template <typename T, typename Less>
 void SortedSpool<T, Less>::AppendTo(internal::SpoolFile& file, const T& item) {
-  if (appended_++ % kItemsBetweenStopChecks == 0) ThrowIfStopRequested(options_.stop);
+  if (appended_++ % kItemsPerStep == 0) ThrowIfStopRequested(options_.stop);
   record_.clear();
   Codec::Encode(item, &record_);
-  file.Append(record_);
+  file.AppendRecord(record_);
 }
 
 }  // namespace sluice

@@ -17,8 +17,11 @@
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
 
+#include "pipeline/async/executor.h"
 #include "pipeline/async/status_error.h"
+#include "pipeline/async/task.h"
 #include "pipeline/fs/file.h"
+#include "tests/unit/async/started.h"
 
 namespace sluice {
 namespace {
@@ -88,6 +91,48 @@ TEST(SortedSpool, SortsWhateverTheNumberOfRuns) {
     SCOPED_TRACE(testing::Message() << count << " items");
     ExpectSorts(RandomItems(count, 40, seed), 10);
   }
+}
+
+// Adds the items as a coroutine does that shares its thread.
+Task<> AddAll(ItemSpool& spool, std::vector<Item> items, Executor& executor) {
+  for (const Item& item : items) {
+    spool.Add(item);
+    if (spool.merge_due()) co_await spool.Merge(executor);
+    EXPECT_FALSE(spool.merge_due());
+  }
+  co_await spool.Finish(executor);
+}
+
+TEST(SortedSpool, SortsTheSameInTurnsWithOthers) {
+  std::vector<Item> items = RandomItems(10'000, 1'000, 6);
+  ManualExecutor executor;
+  ItemSpool spool(Budget(100));
+  Started<void> sorting(AddAll(spool, items, executor));
+  executor.RunAll();
+  sorting.Get();
+  std::sort(items.begin(), items.end());
+  EXPECT_EQ(ReadAll(spool.Read()), items);
+}
+
+Task<> TakeTurns(Executor& executor, const bool& stop, std::size_t& turns) {
+  while (!stop) {
+    co_await executor.Schedule();
+    ++turns;
+  }
+}
+
+TEST(SortedSpool, GivesItsThreadBackWhileItMerges) {
+  constexpr std::size_t kItems = 100'000;
+  ManualExecutor executor;
+  ItemSpool spool(Budget(kItems / 4));
+  std::size_t turns = 0;
+  bool stop = false;
+  Started<void> others(TakeTurns(executor, stop, turns));
+  Started<void> sorting(AddAll(spool, RandomItems(kItems, kItems, 7), executor));
+  while (!sorting.done()) executor.RunOne();
+  stop = true;
+  executor.RunAll();
+  EXPECT_GE(turns, kItems / 256) << "a merge of all in small steps";
 }
 
 TEST(SortedSpool, HoldsNoMoreThanItsBudgetInMemory) {
