@@ -1,6 +1,7 @@
 // The embedded catalog: appending, reading pages, and sorting candidates.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -67,8 +69,12 @@ std::vector<EventRecord> MakeRows(std::uint64_t first_sequence, std::size_t coun
   return rows;
 }
 
-JobRecord NewJob(Catalog& catalog) {
-  JobRecord job = {.id = "scan", .kind = "scan", .record = std::string(500, 'r')};
+JobRecord NewJob(Catalog& catalog, std::size_t spec_bytes = 500, std::string id = "scan") {
+  JobRecord job = {.id = std::move(id),
+                   .kind = "scan",
+                   .spec = std::string(spec_bytes, 's'),
+                   .record = std::string(300, 'r'),
+                   .checkpoint = std::string(100, 'c')};
   if (!catalog.CreateJob(job).ok()) std::abort();
   return job;
 }
@@ -86,10 +92,11 @@ void Fill(Catalog& catalog, std::uint64_t rows) {
   }
 }
 
+// Rows each, and bytes of the job's spec.
 void BM_AppendEvents(benchmark::State& state) {
   const auto rows_each = static_cast<std::size_t>(state.range(0));
   TempCatalog catalog;
-  JobRecord job = NewJob(*catalog);
+  JobRecord job = NewJob(*catalog, static_cast<std::size_t>(state.range(1)));
   std::vector<EventRecord> rows = MakeRows(1, rows_each);
   for (auto _ : state) {
     Append(*catalog, job, rows);
@@ -97,7 +104,51 @@ void BM_AppendEvents(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(BM_AppendEvents)->Arg(1)->Arg(256)->Arg(1000)->UseRealTime();
+BENCHMARK(BM_AppendEvents)
+    ->Args({1, 500})
+    ->Args({1, 100 << 10})
+    ->Args({256, 500})
+    ->Args({256, 100 << 10})
+    ->Args({1000, 500})
+    ->UseRealTime();
+
+// Batches of a running job while a deleted one is purged in slices of so many rows (0: not at all).
+// The longest append tells how long a slice holds up a job.
+void BM_AppendEventsWhilePurging(benchmark::State& state) {
+  constexpr std::size_t kRowsEach = 256;
+  const auto slice = static_cast<std::size_t>(state.range(0));
+  TempCatalog catalog;
+  Fill(*catalog, 1'000'000);
+  if (slice != 0 && !catalog->DeleteJob("scan").ok()) std::abort();
+  JobRecord job = NewJob(*catalog, 500, "running");
+  std::uint64_t purged = 0;
+  std::jthread purger([&](const std::stop_token& stop) {
+    while (slice != 0 && !stop.stop_requested() && catalog->Purge(slice).value()) purged += slice;
+  });
+  std::vector<EventRecord> rows = MakeRows(1, kRowsEach);
+  double longest_ms = 0;
+  for (auto _ : state) {
+    const auto begin = std::chrono::steady_clock::now();
+    Append(*catalog, job, rows);
+    const std::chrono::duration<double, std::milli> taken =
+        std::chrono::steady_clock::now() - begin;
+    longest_ms = std::max(longest_ms, taken.count());
+    for (EventRecord& row : rows) row.sequence += kRowsEach;
+  }
+  purger.request_stop();
+  purger.join();
+  state.counters["longest_ms"] = longest_ms;
+  state.counters["purged"] = static_cast<double>(purged);
+}
+BENCHMARK(BM_AppendEventsWhilePurging)
+    ->Arg(0)
+    ->Arg(256)
+    ->Arg(1024)
+    ->Arg(4096)
+    ->Arg(16384)
+    ->Iterations(100)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 void BM_ReadEvents(benchmark::State& state) {
   constexpr std::uint64_t kRows = 200'000;
