@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <variant>
 
 #include "pipeline/async/status_error.h"
 #include "pipeline/fs/hasher.h"
@@ -79,89 +80,119 @@ class LiveBytes final {
   std::uint64_t share_ = 0;
 };
 
-struct ReadOutcome {
-  int error_number = 0;
-  std::uint64_t bytes_read = 0;
+// One try to read the extent of a file that a request names.
+// The buffer is the thread's: nothing of it is kept from one ReadSome to the next, which may be
+// called on another thread. Lifetime: `request` outlives it.
+class FileReading final {
+ public:
+  explicit FileReading(const DigestRequest& request)
+      : request_(request), live_(request.reading), hasher_(MakeHasher(request.algorithm)) {}
+
+  std::optional<ItemError> Open(const AllowedRoots& roots);
+  // At most kYieldBytes. REQUIRES: opened.
+  std::optional<ItemError> ReadSome(const std::stop_token& stop);
+  bool done() const { return done_; }
+  std::uint64_t bytes_read() const { return bytes_read_; }
+
+  // nullopt when the file changed meanwhile. REQUIRES: done.
+  std::optional<ItemResult<ContentDigest>> Finish();
+
+ private:
+  std::uint64_t size() const { return extent_.end - extent_.begin; }
+
+  const DigestRequest& request_;
+  LiveBytes live_;
+  const std::unique_ptr<Hasher> hasher_;
+  UniqueFd fd_;
+  FileStat before_;
+  Extent extent_;
+  std::uint64_t bytes_read_ = 0;
+  bool done_ = false;
 };
 
-// Hashes the bytes of `extent`. Asks for one byte more than there should be where the extent ends
-// at the end of the file, so that the same call tells whether the file has grown.
-ReadOutcome HashExtent(int fd, Extent extent, bool to_end_of_file, Hasher& hasher,
-                       std::atomic<std::uint64_t>* reading, const std::stop_token& stop) {
-  Buffer& buffer = ThreadBuffer();
-  LiveBytes live(reading);
-  ReadOutcome outcome;
-  const std::uint64_t wanted = extent.end - extent.begin + (to_end_of_file ? 1 : 0);
-  while (outcome.bytes_read < wanted) {
-    ThrowIfStopRequested(stop);
-    const auto room = static_cast<std::size_t>(
-        std::min<std::uint64_t>(buffer.size(), wanted - outcome.bytes_read));
-    const ssize_t count =
-        ::pread(fd, buffer.data(), room, static_cast<off_t>(extent.begin + outcome.bytes_read));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      outcome.error_number = errno;
-      break;
-    }
-    if (count == 0) break;
-    outcome.bytes_read += static_cast<std::uint64_t>(count);
-    live.Add(static_cast<std::uint64_t>(count));
-    hasher.Update(std::span(buffer).first(static_cast<std::size_t>(count)));
+std::optional<ItemError> FileReading::Open(const AllowedRoots& roots) {
+  AllowedRoots::OpenResult file = OpenForReading(roots, request_.path);
+  if (!file.fd.valid()) return MakeItemError(request_.path, "open", file.error_number);
+  fd_ = std::move(file.fd);
+  if (const int error = StatFd(fd_.get(), &before_); error != 0) {
+    return MakeItemError(request_.path, "stat", error);
   }
-  return outcome;
+  if (before_.type != FileType::kRegular) {
+    return ChangedError(request_.path, "is no regular file any more");
+  }
+  if (request_.on_change == DigestRequest::OnChange::kFail &&
+      !SameVersion(before_, request_.expected)) {
+    return ChangedError(request_.path, "has changed since it was recorded");
+  }
+  extent_ = ExtentOf(request_.part, before_.size);
+  if (size() > FileContentDigester::kReadBufferBytes) {
+    ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+  }
+  return std::nullopt;
+}
+
+// Asks for one byte more than there should be where the extent ends at the end of the file, so that
+// the same call tells whether the file has grown.
+std::optional<ItemError> FileReading::ReadSome(const std::stop_token& stop) {
+  Buffer& buffer = ThreadBuffer();
+  const std::uint64_t all = size() + (extent_.end == before_.size ? 1 : 0);
+  const std::uint64_t until = std::min(all, bytes_read_ + FileContentDigester::kYieldBytes);
+  while (bytes_read_ < until) {
+    ThrowIfStopRequested(stop);
+    const std::size_t room = std::min<std::uint64_t>(buffer.size(), until - bytes_read_);
+    const ssize_t count =
+        ::pread(fd_.get(), buffer.data(), room, static_cast<off_t>(extent_.begin + bytes_read_));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return MakeItemError(request_.path, "read", errno);
+    if (count == 0) break;
+    const std::span<const std::uint8_t> bytes = std::span(buffer).first(count);
+    bytes_read_ += bytes.size();
+    live_.Add(bytes.size());
+    hasher_->Update(bytes);
+  }
+  done_ = bytes_read_ < until || until == all;
+  return std::nullopt;
+}
+
+std::optional<ItemResult<ContentDigest>> FileReading::Finish() {
+  FileStat after;
+  if (const int error = StatFd(fd_.get(), &after); error != 0) {
+    return MakeItemError(request_.path, "stat", error);
+  }
+  if (!SameVersion(before_, after) || bytes_read_ != size()) return std::nullopt;
+  return ContentDigest{.digest = hasher_->Finish(), .stat = after, .bytes_read = bytes_read_};
 }
 
 }  // namespace
 
-std::optional<ItemResult<ContentDigest>> FileContentDigester::TryDigest(
-    const DigestRequest& request, const std::stop_token& stop, std::uint64_t& bytes_read) {
-  const AllowedRoots::OpenResult file = OpenForReading(roots_, request.path);
-  if (!file.fd.valid()) return MakeItemError(request.path, "open", file.error_number);
-  FileStat before;
-  if (const int error = StatFd(file.fd.get(), &before); error != 0) {
-    return MakeItemError(request.path, "stat", error);
-  }
-  if (before.type != FileType::kRegular) {
-    return ChangedError(request.path, "is no regular file any more");
-  }
-  if (request.on_change == DigestRequest::OnChange::kFail &&
-      !SameVersion(before, request.expected)) {
-    return ChangedError(request.path, "has changed since it was recorded");
-  }
-
-  const Extent extent = ExtentOf(request.part, before.size);
-  if (extent.end - extent.begin > kReadBufferBytes) {
-    ::posix_fadvise(file.fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-  }
-  const std::unique_ptr<Hasher> hasher = MakeHasher(request.algorithm);
-  const ReadOutcome read =
-      HashExtent(file.fd.get(), extent, extent.end == before.size, *hasher, request.reading, stop);
-  bytes_read += read.bytes_read;
-  if (read.error_number != 0) return MakeItemError(request.path, "read", read.error_number);
-  if (after_read_ != nullptr) after_read_(request.path);
-
-  FileStat after;
-  if (const int error = StatFd(file.fd.get(), &after); error != 0) {
-    return MakeItemError(request.path, "stat", error);
-  }
-  if (!SameVersion(before, after) || read.bytes_read != extent.end - extent.begin) {
-    return std::nullopt;
-  }
-  return ContentDigest{.digest = hasher->Finish(), .stat = after, .bytes_read = bytes_read};
-}
-
-ItemResult<ContentDigest> FileContentDigester::DigestFile(const DigestRequest& request,
-                                                          const std::stop_token& stop) {
-  std::uint64_t bytes_read = 0;
+Task<ItemResult<ContentDigest>> FileContentDigester::DigestFile(DigestRequest request,
+                                                                Executor& executor,
+                                                                std::stop_token stop) {
+  std::uint64_t bytes_of_failed_tries = 0;
   for (int i = 0; i < kReadTries; ++i) {
     ThrowIfStopRequested(stop);
-    std::optional<ItemResult<ContentDigest>> result = TryDigest(request, stop, bytes_read);
-    if (result) return *std::move(result);
+    FileReading reading(request);
+    std::optional<ItemError> error = reading.Open(roots_);
+    if (!error) error = reading.ReadSome(stop);
+    while (!error && !reading.done()) {
+      co_await executor.YieldIfBusy();
+      error = reading.ReadSome(stop);
+    }
+    if (error) co_return *std::move(error);
+    if (after_read_ != nullptr) after_read_(request.path);
+    std::optional<ItemResult<ContentDigest>> result = reading.Finish();
+    if (!result) {
+      bytes_of_failed_tries += reading.bytes_read();
+      continue;
+    }
+    auto* content = std::get_if<ContentDigest>(&*result);
+    if (content != nullptr) content->bytes_read += bytes_of_failed_tries;
+    co_return *std::move(result);
   }
-  return ItemError{.path = request.path,
-                   .operation = "read",
-                   .reason = ItemError::Reason::kUnstable,
-                   .message = "kept changing while it was read"};
+  co_return ItemError{.path = std::move(request.path),
+                      .operation = "read",
+                      .reason = ItemError::Reason::kUnstable,
+                      .message = "kept changing while it was read"};
 }
 
 std::optional<ItemError> FileContentDigester::CheckVersion(const std::string& path,

@@ -8,6 +8,8 @@
 #include <stop_token>
 #include <string>
 
+#include "pipeline/async/executor.h"
+#include "pipeline/async/task.h"
 #include "pipeline/fs/file.h"
 #include "pipeline/fs/roots.h"
 
@@ -39,7 +41,7 @@ struct ContentDigest {
 };
 
 // Reads files and digests their content. Behind an interface so that tests need no files.
-// Thread-safe. Blocks on the disk: called on an executor's thread.
+// Thread-safe. Blocks on the disk: awaited on an executor's thread.
 class ContentDigester {
  public:
   ContentDigester() = default;
@@ -47,9 +49,11 @@ class ContentDigester {
   ContentDigester& operator=(const ContentDigester&) = delete;
   virtual ~ContentDigester() = default;
 
+  // Runs on the thread that awaits it; a large file gives it back between two of its parts when
+  // somebody waits for a thread of `executor`, and goes on there.
   // Throws Cancelled, within 100 ms on a disk that answers, when `stop` is requested.
-  virtual ItemResult<ContentDigest> DigestFile(const DigestRequest& request,
-                                               const std::stop_token& stop) = 0;
+  virtual Task<ItemResult<ContentDigest>> DigestFile(DigestRequest request, Executor& executor,
+                                                     std::stop_token stop) = 0;
 
   // Whether `path` is a name of the version `expected`, without reading it: nullopt if so,
   // otherwise kChanged, kVanished, or what else is in the way.
@@ -66,22 +70,19 @@ class FileContentDigester final : public ContentDigester {
  public:
   static constexpr int kReadTries = 3;
   static constexpr std::size_t kReadBufferBytes = 256 * 1024;
+  // Some 20 ms: what is read of a file before the thread is offered to others.
+  static constexpr std::uint64_t kYieldBytes = 8 * 1024 * 1024;
 
   explicit FileContentDigester(const AllowedRoots& roots) : roots_(roots) {}
 
-  ItemResult<ContentDigest> DigestFile(const DigestRequest& request,
-                                       const std::stop_token& stop) override;
+  Task<ItemResult<ContentDigest>> DigestFile(DigestRequest request, Executor& executor,
+                                             std::stop_token stop) override;
   std::optional<ItemError> CheckVersion(const std::string& path, const FileStat& expected) override;
 
   // Called between reading and the check of the version; for tests that change files meanwhile.
   void set_after_read_for_test(void (*hook)(const std::string& path)) { after_read_ = hook; }
 
  private:
-  // nullopt when the file changed while it was read. Adds to `bytes_read` in any case.
-  std::optional<ItemResult<ContentDigest>> TryDigest(const DigestRequest& request,
-                                                     const std::stop_token& stop,
-                                                     std::uint64_t& bytes_read);
-
   const AllowedRoots& roots_;
   void (*after_read_)(const std::string& path) = nullptr;
 };

@@ -3,6 +3,8 @@
 #include <utility>
 #include <variant>
 
+#include "pipeline/async/status_error.h"
+
 namespace sluice {
 
 // The claim to read a file, which is given back whatever ends the reading.
@@ -21,56 +23,68 @@ class LinkAwareDigester::Reading final {
   std::optional<ContentDigest> digest_;
 };
 
-ItemResult<ContentDigest> LinkAwareDigester::DigestFile(const DigestRequest& request,
-                                                        const std::stop_token& stop) {
-  const FileStat& expected = request.expected;
-  if (expected.link_count < 2) return inner_.DigestFile(request, stop);
-
-  const Key key(expected.device, expected.inode, request.algorithm, request.part);
-  if (std::optional<ContentDigest> known = FindOrClaim(key, expected)) return *known;
-  Reading reading(*this, key);
-  ItemResult<ContentDigest> result = inner_.DigestFile(request, stop);
-  if (const auto* digest = std::get_if<ContentDigest>(&result)) reading.set_digest(*digest);
-  return result;
+Task<ItemResult<ContentDigest>> LinkAwareDigester::DigestFile(DigestRequest request,
+                                                              Executor& executor,
+                                                              std::stop_token stop) {
+  const bool has_one_name = request.expected.link_count < 2;
+  if (has_one_name) return inner_.DigestFile(std::move(request), executor, std::move(stop));
+  return DigestOnce(std::move(request), executor, std::move(stop));
 }
 
-std::optional<ContentDigest> LinkAwareDigester::FindOrClaim(const Key& key,
-                                                            const FileStat& expected) {
-  std::unique_lock lock(mutex_);
+Task<ItemResult<ContentDigest>> LinkAwareDigester::DigestOnce(DigestRequest request,
+                                                              Executor& executor,
+                                                              std::stop_token stop) {
+  const FileStat& expected = request.expected;
+  const Key key(expected.device, expected.inode, request.algorithm, request.part);
   while (true) {
-    const auto [found, claimed] = known_.try_emplace(key);
-    if (claimed) return std::nullopt;
-    if (!found->second) {
-      settled_.wait(lock);
-      continue;
-    }
-    if (SameVersion(found->second->stat, expected)) {
-      ContentDigest known = *found->second;
-      known.bytes_read = 0;
-      return known;
-    }
-    std::erase(oldest_first_, key);
-    found->second.reset();
-    return std::nullopt;
+    const std::uint64_t seen = settled_.count();
+    const auto found = FindOrClaim(key, expected);
+    if (const auto* known = std::get_if<ContentDigest>(&found)) co_return *known;
+    if (std::get<Claim>(found) == Claim::kRead) break;
+    const Wake wake = co_await settled_.Wait(executor, seen, {.stop = stop});
+    if (wake == Wake::kStopped) throw Cancelled();
   }
+  Reading reading(*this, key);
+  ItemResult<ContentDigest> result =
+      co_await inner_.DigestFile(std::move(request), executor, std::move(stop));
+  if (const auto* digest = std::get_if<ContentDigest>(&result)) reading.set_digest(*digest);
+  co_return result;
+}
+
+std::variant<ContentDigest, LinkAwareDigester::Claim> LinkAwareDigester::FindOrClaim(
+    const Key& key, const FileStat& expected) {
+  const std::lock_guard lock(mutex_);
+  const auto [found, claimed] = known_.try_emplace(key);
+  if (claimed) return Claim::kRead;
+  if (!found->second) return Claim::kWait;
+  if (SameVersion(found->second->stat, expected)) {
+    ContentDigest known = *found->second;
+    known.bytes_read = 0;
+    return known;
+  }
+  std::erase(oldest_first_, key);
+  found->second.reset();
+  return Claim::kRead;
 }
 
 void LinkAwareDigester::Settle(const Key& key, const std::optional<ContentDigest>& digest) {
-  const std::lock_guard lock(mutex_);
   // A digest of another inode, which has taken the name, says nothing about this one.
   const bool usable =
       digest && digest->stat.device == std::get<0>(key) && digest->stat.inode == std::get<1>(key);
-  if (usable) {
-    known_[key] = digest;
-    oldest_first_.push_back(key);
-  } else {
-    known_.erase(key);
+  {
+    const std::lock_guard lock(mutex_);
+    if (usable) {
+      known_[key] = digest;
+      oldest_first_.push_back(key);
+    } else {
+      known_.erase(key);
+    }
+    if (oldest_first_.size() > kMaxRemembered) {
+      known_.erase(oldest_first_.front());
+      oldest_first_.pop_front();
+    }
   }
-  if (oldest_first_.size() > kMaxRemembered) {
-    known_.erase(oldest_first_.front());
-    oldest_first_.pop_front();
-  }
-  settled_.notify_all();
+  settled_.Notify();
 }
 
 }  // namespace sluice

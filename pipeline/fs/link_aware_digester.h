@@ -1,7 +1,6 @@
 #ifndef SLUICE_PIPELINE_FS_LINK_AWARE_DIGESTER_H_
 #define SLUICE_PIPELINE_FS_LINK_AWARE_DIGESTER_H_
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -11,9 +10,13 @@
 #include <stop_token>
 #include <string>
 #include <tuple>
+#include <variant>
 
 #include "absl/base/thread_annotations.h"
 
+#include "pipeline/async/executor.h"
+#include "pipeline/async/signal.h"
+#include "pipeline/async/task.h"
 #include "pipeline/fs/content_digester.h"
 
 namespace sluice {
@@ -23,21 +26,22 @@ namespace sluice {
 //
 // Remembers the digests of the last kMaxRemembered files with more than one link, and answers from
 // there, without reading anything, for another name of the same inode in the same version. A name
-// that is met while its inode is being read waits for that.
+// that is met while its inode is being read waits for that, and leaves its thread to others: the
+// one that reads may need it.
 //
 //   LinkAwareDigester digester(file_digester);
 //
-// Failures are not remembered: each name meets its own. Thread-safe. Lifetime: `inner` outlives it.
-// Cancellation: also of a wait, since the one that reads is stopped by the same token.
-// REQUIRES: calls that run beside each other are stopped together.
+// Failures are not remembered: each name meets its own, and of those that wait for one that is
+// stopped or fails, the next one reads. Thread-safe. Lifetime: `inner` outlives it; it outlives the
+// calls. Cancellation: also of a wait.
 class LinkAwareDigester final : public ContentDigester {
  public:
   static constexpr std::size_t kMaxRemembered = 4096;
 
   explicit LinkAwareDigester(ContentDigester& inner) : inner_(inner) {}
 
-  ItemResult<ContentDigest> DigestFile(const DigestRequest& request,
-                                       const std::stop_token& stop) override;
+  Task<ItemResult<ContentDigest>> DigestFile(DigestRequest request, Executor& executor,
+                                             std::stop_token stop) override;
   std::optional<ItemError> CheckVersion(const std::string& path,
                                         const FileStat& expected) override {
     return inner_.CheckVersion(path, expected);
@@ -47,13 +51,17 @@ class LinkAwareDigester final : public ContentDigester {
   using Key = std::tuple<std::uint64_t, std::uint64_t, DigestAlgorithm, ContentPart>;
   class Reading;
 
-  // Waits while another thread reads the file; nullopt when the caller has to read it.
-  std::optional<ContentDigest> FindOrClaim(const Key& key, const FileStat& expected);
+  enum class Claim : std::uint8_t { kRead, kWait };
+
+  Task<ItemResult<ContentDigest>> DigestOnce(DigestRequest request, Executor& executor,
+                                             std::stop_token stop);
+  // What is known; otherwise whether the caller has to read the file, or somebody does already.
+  std::variant<ContentDigest, Claim> FindOrClaim(const Key& key, const FileStat& expected);
   void Settle(const Key& key, const std::optional<ContentDigest>& digest);
 
   ContentDigester& inner_;
   std::mutex mutex_;
-  std::condition_variable settled_;
+  Signal settled_;
   // Without a value: being read. Those are as many as there are callers.
   std::map<Key, std::optional<ContentDigest>> known_ ABSL_GUARDED_BY(mutex_);
   std::deque<Key> oldest_first_ ABSL_GUARDED_BY(mutex_);  // Those with a value.

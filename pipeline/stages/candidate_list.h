@@ -31,6 +31,9 @@ class CandidateList {
   // At most `limit` candidates from position `first` on; fewer only at the end.
   virtual absl::StatusOr<std::vector<CandidateFile>> Read(std::uint64_t first,
                                                           std::size_t limit) = 0;
+
+  // How many there are; 0 when that is not known.
+  virtual std::uint64_t size() const { return 0; }
 };
 
 }  // namespace sluice

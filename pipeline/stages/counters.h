@@ -25,6 +25,20 @@ struct PipelineCounters {
   StageCounter group;                      // Reconcile: inodes taken in, and their sizes.
   StageCounter plan;                       // Plans (in parts: once), and bytes recoverable.
   std::atomic<std::uint64_t> skipped = 0;
+
+  // The walk has ended: `enumerate` is all there is.
+  std::atomic<bool> enumerated_all = false;
+  // What will have been done at the end, as far as that is known (0: not yet): items of `digest` in
+  // a scan and of `group` in a reconciliation, and bytes of `digest`. Upper bounds: what turns out
+  // to be another name of the same inode, or fails, or need not be read to its end, was counted.
+  std::atomic<std::uint64_t> items_total = 0;
+  std::atomic<std::uint64_t> bytes_total = 0;
+
+  // So many of the items that were expected do not come.
+  void LowerItemsTotal(std::uint64_t count) {
+    if (items_total.load(std::memory_order_relaxed) == 0) return;
+    items_total.fetch_sub(count, std::memory_order_relaxed);
+  }
 };
 
 }  // namespace sluice

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -13,6 +15,7 @@
 #include "pipeline/fs/sorted_spool.h"
 #include "pipeline/ops/pipe.h"
 #include "pipeline/ops/transform_concurrently.h"
+#include "pipeline/stages/fairness.h"
 
 namespace sluice {
 
@@ -29,6 +32,7 @@ struct ChunkContext {
   DigestAlgorithm algorithm;
   std::shared_ptr<LinkAwareDigester> digester;
   PipelineCounters& counters;
+  Executor& executor;
 };
 
 const FileEntry* AsRegularFile(const ScanItem& item) {
@@ -36,29 +40,33 @@ const FileEntry* AsRegularFile(const ScanItem& item) {
   return file != nullptr && file->stat.type == FileType::kRegular ? file : nullptr;
 }
 
-ScanItem DigestOne(FileEntry file, const ChunkContext& context, const std::stop_token& stop) {
-  const DigestRequest request{.path = file.path,
-                              .algorithm = context.algorithm,
-                              .part = ContentPart::kWhole,
-                              .expected = file.stat,
-                              .on_change = DigestRequest::OnChange::kFollow,
-                              .reading = &context.counters.reading};
-  ItemResult<ContentDigest> result = context.digester->DigestFile(request, stop);
-  if (auto* error = std::get_if<ItemError>(&result)) return std::move(*error);
+bool WasRecorded(const FileEntry& file, const RecordedItems* recorded) {
+  return recorded != nullptr && recorded->Contains(file);
+}
+
+Task<ScanItem> DigestOne(FileEntry file, ChunkContext context, std::stop_token stop) {
+  ItemResult<ContentDigest> result =
+      co_await context.digester->DigestFile({.path = file.path,
+                                             .algorithm = context.algorithm,
+                                             .part = ContentPart::kWhole,
+                                             .expected = file.stat,
+                                             .on_change = DigestRequest::OnChange::kFollow,
+                                             .reading = &context.counters.reading},
+                                            context.executor, std::move(stop));
+  if (auto* error = std::get_if<ItemError>(&result)) co_return std::move(*error);
   const auto& content = std::get<ContentDigest>(result);
   context.counters.digest.Add(1, content.bytes_read);
   file.stat = content.stat;
   file.digest = content.digest;
-  return file;
+  co_return file;
 }
 
-// Never suspends: it is a task so that it runs on a thread of the executor.
 Task<Chunk> DigestChunk(Chunk chunk, ChunkContext context, std::stop_token stop) {
+  co_await context.executor.YieldIfBusy();
   for (Work& work : chunk) {
     ThrowIfStopRequested(stop);
-    if (work.digest) {
-      work.item = DigestOne(std::get<FileEntry>(std::move(work.item)), context, stop);
-    }
+    if (!work.digest) continue;
+    work.item = co_await DigestOne(std::get<FileEntry>(std::move(work.item)), context, stop);
   }
   co_return chunk;
 }
@@ -81,7 +89,8 @@ AsyncGenerator<ScanItem> DigestWork(AsyncGenerator<Work> source, DigestAlgorithm
                                     std::size_t concurrency, DigestDeps deps) {
   ChunkContext context{.algorithm = algorithm,
                        .digester = std::make_shared<LinkAwareDigester>(deps.digester),
-                       .counters = deps.counters};
+                       .counters = deps.counters,
+                       .executor = deps.scope.executor()};
   const auto digest_chunk = [context](Chunk chunk, std::stop_token stop) {
     return DigestChunk(std::move(chunk), context, std::move(stop));
   };
@@ -92,11 +101,47 @@ AsyncGenerator<ScanItem> DigestWork(AsyncGenerator<Work> source, DigestAlgorithm
   }
 }
 
-AsyncGenerator<Work> WorkOnAllFiles(AsyncGenerator<ScanItem> source) {
-  while (std::optional<ScanItem> item = co_await source.Next()) {
-    const bool digest = AsRegularFile(*item) != nullptr;
-    co_yield Work{.item = *std::move(item), .digest = digest};
+// What the digests of this run come to, beside those that the counters hold already.
+class Totals final {
+ public:
+  explicit Totals(PipelineCounters& counters)
+      : counters_(counters),
+        items_(counters.digest.items.load(std::memory_order_relaxed)),
+        bytes_(counters.digest.bytes.load(std::memory_order_relaxed)) {}
+
+  void Add(std::uint64_t items, std::uint64_t bytes) {
+    items_ += items;
+    bytes_ += bytes;
   }
+  void Publish() const {
+    counters_.items_total.store(items_, std::memory_order_relaxed);
+    counters_.bytes_total.store(bytes_, std::memory_order_relaxed);
+  }
+
+ private:
+  PipelineCounters& counters_;
+  std::uint64_t items_;
+  std::uint64_t bytes_;
+};
+
+AsyncGenerator<Work> WorkOnAllFiles(AsyncGenerator<ScanItem> source, DigestDeps deps) {
+  Totals totals(deps.counters);
+  while (std::optional<ScanItem> item = co_await source.Next()) {
+    const FileEntry* file = AsRegularFile(*item);
+    if (file != nullptr) totals.Add(1, file->stat.size);
+    co_yield Work{.item = *std::move(item), .digest = file != nullptr};
+  }
+  totals.Publish();
+}
+
+// A file that waits for the end of the walk.
+struct WaitingFile {
+  FileEntry file;
+  bool recorded = false;
+};
+
+bool IsSameInode(const FileStat& a, const FileStat& b) {
+  return a.device == b.device && a.inode == b.inode;
 }
 
 // The names of an inode stand together, so that it is read once.
@@ -104,57 +149,143 @@ struct BySizeThenInode {
   static auto KeyOf(const FileEntry& file) {
     return std::tie(file.stat.size, file.stat.device, file.stat.inode, file.path);
   }
-  bool operator()(const FileEntry& a, const FileEntry& b) const { return KeyOf(a) < KeyOf(b); }
+  bool operator()(const WaitingFile& a, const WaitingFile& b) const {
+    return KeyOf(a.file) < KeyOf(b.file);
+  }
 };
-using FileSpool = SortedSpool<FileEntry, BySizeThenInode>;
 
-bool IsSameInode(const FileStat& a, const FileStat& b) {
-  return a.device == b.device && a.inode == b.inode;
+}  // namespace
+
+template <>
+struct SpoolCodec<WaitingFile> {
+  static void Encode(const WaitingFile& waiting, std::string* out) {
+    SpoolCodec<FileEntry>::Encode(waiting.file, out);
+    AppendValue(waiting.recorded, out);
+  }
+  static WaitingFile Decode(std::string_view* in) {
+    FileEntry file = SpoolCodec<FileEntry>::Decode(in);
+    return {.file = std::move(file), .recorded = TakeValue<bool>(in)};
+  }
+  static std::size_t SizeInMemory(const WaitingFile& waiting) {
+    return sizeof waiting + waiting.file.path.capacity();
+  }
+};
+
+namespace {
+
+using FileSpool = SortedSpool<WaitingFile, BySizeThenInode>;
+
+// The files of one size.
+struct SizeTally {
+  std::uint64_t size = 0;
+  std::uint64_t names = 0;
+  std::uint64_t unrecorded_names = 0;
+  std::uint64_t unrecorded_inodes = 0;
+  bool shared = false;  // By several inodes.
+};
+
+// Goes over the files, size by size.
+class SizeScout final {
+ public:
+  SizeScout(const FileSpool& spool, const DigestDeps& deps)
+      : executor_(deps.scope.executor()),
+        stop_(deps.scope.stop_token()),
+        cursor_(spool.Read()),
+        next_(cursor_.Next()) {}
+
+  // No names: that was all.
+  Task<SizeTally> Next() {
+    SizeTally tally;
+    if (next_ == nullptr) co_return tally;
+    const FileStat first = next_->file.stat;
+    FileStat last_unrecorded;
+    tally.size = first.size;
+    for (; next_ != nullptr && next_->file.stat.size == first.size; next_ = cursor_.Next()) {
+      const FileStat& stat = next_->file.stat;
+      ++tally.names;
+      tally.shared = tally.shared || !IsSameInode(stat, first);
+      if (!next_->recorded) {
+        const bool is_new = tally.unrecorded_names++ == 0 || !IsSameInode(stat, last_unrecorded);
+        if (is_new) ++tally.unrecorded_inodes;
+        last_unrecorded = stat;
+      }
+      if (++seen_ % kYieldItems != 0) continue;
+      ThrowIfStopRequested(stop_);
+      co_await executor_.YieldIfBusy();
+    }
+    co_return tally;
+  }
+
+ private:
+  Executor& executor_;
+  const std::stop_token stop_;
+  FileSpool::Cursor cursor_;
+  const WaitingFile* next_;
+  std::uint64_t seen_ = 0;
+};
+
+Task<> FindTotals(const FileSpool& spool, DigestDeps deps) {
+  Totals totals(deps.counters);
+  SizeScout scout(spool, deps);
+  for (SizeTally tally = co_await scout.Next(); tally.names > 0; tally = co_await scout.Next()) {
+    if (!tally.shared) continue;
+    totals.Add(tally.unrecorded_names, tally.unrecorded_inodes * tally.size);
+  }
+  totals.Publish();
 }
 
 // Whether a file has to be read is known at the end of its size only, which may be any number of
-// files away: a second cursor goes ahead and finds out.
-AsyncGenerator<Work> WorkOnSharedSizes(std::unique_ptr<FileSpool> spool, std::stop_token stop) {
+// files away: a scout goes ahead and finds out.
+AsyncGenerator<Work> WorkOnSharedSizes(std::unique_ptr<FileSpool> spool, DigestDeps deps) {
+  co_await FindTotals(*spool, deps);
+  SizeScout scout(*spool, deps);
   FileSpool::Cursor files = spool->Read();
-  FileSpool::Cursor scout = spool->Read();
-  const FileEntry* ahead = scout.Next();
-  while (ahead != nullptr) {
-    const FileStat first = ahead->stat;
-    std::uint64_t count = 0;
-    bool shared = false;
-    for (; ahead != nullptr && ahead->stat.size == first.size; ahead = scout.Next()) {
-      ThrowIfStopRequested(stop);
-      shared = shared || !IsSameInode(ahead->stat, first);
-      ++count;
+  std::uint64_t passed = 0;
+  for (SizeTally tally = co_await scout.Next(); tally.names > 0; tally = co_await scout.Next()) {
+    for (std::uint64_t i = 0; i < tally.names; ++i) {
+      const WaitingFile* waiting = files.Next();
+      if (!waiting->recorded) co_yield Work{.item = waiting->file, .digest = tally.shared};
+      if (++passed % kYieldItems == 0) co_await deps.scope.executor().YieldIfBusy();
     }
-    for (; count > 0; --count) co_yield Work{.item = *files.Next(), .digest = shared};
   }
 }
 
 }  // namespace
 
+AsyncGenerator<ScanItem> NotYetRecorded(AsyncGenerator<ScanItem> source,
+                                        const RecordedItems* recorded) {
+  while (std::optional<ScanItem> item = co_await source.Next()) {
+    const auto* file = std::get_if<FileEntry>(&*item);
+    if (file == nullptr || !WasRecorded(*file, recorded)) co_yield *std::move(item);
+  }
+}
+
 AsyncGenerator<ScanItem> DigestAll(AsyncGenerator<ScanItem> source, DigestAlgorithm algorithm,
                                    std::size_t concurrency, DigestDeps deps) {
-  return DigestWork(WorkOnAllFiles(std::move(source)), algorithm, concurrency, deps);
+  AsyncGenerator<ScanItem> files = NotYetRecorded(std::move(source), deps.recorded);
+  return DigestWork(WorkOnAllFiles(std::move(files), deps), algorithm, concurrency, deps);
 }
 
 AsyncGenerator<ScanItem> DigestCandidates(AsyncGenerator<ScanItem> source,
                                           DigestAlgorithm algorithm, std::size_t concurrency,
                                           std::string spool_directory, DigestDeps deps) {
-  const std::stop_token stop = deps.scope.stop_token();
+  Executor& executor = deps.scope.executor();
   auto spool = std::make_unique<FileSpool>(
-      SpoolOptions{.directory = std::move(spool_directory), .stop = stop});
+      SpoolOptions{.directory = std::move(spool_directory), .stop = deps.scope.stop_token()});
   while (std::optional<ScanItem> item = co_await source.Next()) {
+    auto* file = std::get_if<FileEntry>(&*item);
+    const bool recorded = file != nullptr && WasRecorded(*file, deps.recorded);
     if (AsRegularFile(*item) != nullptr) {
-      spool->Add(std::get<FileEntry>(*std::move(item)));
-    } else {
+      spool->Add({.file = std::move(*file), .recorded = recorded});
+      if (spool->merge_due()) co_await spool->Merge(executor);
+    } else if (!recorded) {
       co_yield *std::move(item);
     }
   }
-  spool->Finish();
+  co_await spool->Finish(executor);
 
   AsyncGenerator<ScanItem> files =
-      DigestWork(WorkOnSharedSizes(std::move(spool), stop), algorithm, concurrency, deps);
+      DigestWork(WorkOnSharedSizes(std::move(spool), deps), algorithm, concurrency, deps);
   while (std::optional<ScanItem> file = co_await files.Next()) co_yield *std::move(file);
 }
 

@@ -10,6 +10,7 @@
 
 #include "pipeline/async/status_error.h"
 #include "pipeline/fs/directory_walker.h"
+#include "pipeline/stages/fairness.h"
 
 namespace sluice {
 
@@ -112,6 +113,7 @@ bool BeginsInProtected(std::string_view root, const Policy& policy, const Allowe
 
 AsyncGenerator<ScanItem> EnumerateTree(EnumerateOptions options, EnumerateDeps deps) {
   const Policy policy(options, deps);
+  std::uint64_t seen = 0;
   for (const std::string& root : options.roots) {
     const std::size_t prefix = root == "/" ? 1 : root.size() + 1;
     if (BeginsInProtected(root, policy, deps.roots)) {
@@ -121,6 +123,8 @@ AsyncGenerator<ScanItem> EnumerateTree(EnumerateOptions options, EnumerateDeps d
     }
     DirectoryWalker walker(deps.roots, root);
     while (true) {
+      const bool turn_is_over = ++seen % kYieldItems == 0;
+      if (turn_is_over && deps.executor != nullptr) co_await deps.executor->YieldIfBusy();
       ThrowIfStopRequested(deps.stop);
       std::optional<DirectoryWalker::Visit> visit = walker.Next();
       if (!visit) break;
@@ -144,6 +148,7 @@ AsyncGenerator<ScanItem> EnumerateTree(EnumerateOptions options, EnumerateDeps d
       }
     }
   }
+  deps.counters.enumerated_all.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace sluice

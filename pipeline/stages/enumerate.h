@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pipeline/async/async_generator.h"
+#include "pipeline/async/executor.h"
 #include "pipeline/fs/file.h"
 #include "pipeline/fs/glob.h"
 #include "pipeline/fs/roots.h"
@@ -43,7 +44,10 @@ struct EnumerateDeps {
   PipelineCounters& counters;
   std::stop_token stop;
   // Directories (device, inode) that no scan enters, or begins in: the server's own data.
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> protected_directories;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> protected_directories = {};
+  // Where the walk runs: it gives its thread to those who wait for one, every few hundred entries.
+  // Null: it keeps it.
+  Executor* executor = nullptr;
 };
 
 // Walks the roots one after the other and yields what the options take: files, failures, and (on

@@ -59,6 +59,7 @@ Group::Group(ReconcileContextPtr context, const Digest& digest)
 void Group::Add(CandidateFile name) {
   const GlobSet& protect = context_->options.protect;
   PlanCopy copy{.file = std::move(name.file), .scan_index = name.scan_index};
+  if (context_->options.within_scan) within_scan_ = copy.scan_index;
   copy.file.digest = digest_;
   copy.is_protected =
       !protect.empty() && protect.MatchesWithParents(copy.file.path, GlobSet::Kind::kFile);
@@ -72,6 +73,11 @@ void Group::Add(CandidateFile name) {
 void Group::Finish() {
   EndInode();
   copies_.Finish();
+}
+
+Task<> Group::Finish(Executor& executor) {
+  EndInode();
+  co_await copies_.Finish(executor);
 }
 
 void Group::EndInode() {
@@ -122,6 +128,7 @@ Plan Group::Header() const {
   const KeepRule& rule = choice_.deciding_rule();
   Plan plan;
   plan.digest = digest_;
+  plan.within_scan = within_scan_;
   plan.size = choice_.source().stat.size;
   plan.source_of_truth = choice_.source();
   plan.deciding_criterion = rule.criterion;
@@ -133,13 +140,12 @@ Plan Group::Header() const {
   return plan;
 }
 
-PlanParts::PlanParts(std::unique_ptr<Group> group, std::uint64_t number)
-    : group_(std::move(group)), number_(number), cursor_(group_->Read()), next_(cursor_.Next()) {}
+PlanParts::PlanParts(std::unique_ptr<Group> group)
+    : group_(std::move(group)), cursor_(group_->Read()), next_(cursor_.Next()) {}
 
 std::optional<Plan> PlanParts::Next() {
   if (next_ == nullptr) return std::nullopt;
   Plan plan = group_->Header();
-  plan.number = number_;
   plan.part = ++part_;
   path_bytes_ = 0;
   do {

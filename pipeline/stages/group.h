@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "pipeline/async/executor.h"
+#include "pipeline/async/task.h"
 #include "pipeline/fs/file.h"
 #include "pipeline/fs/sorted_spool.h"
 #include "pipeline/stages/candidate_list.h"
@@ -60,6 +62,11 @@ class Group final {
   void Add(CandidateFile name);
   void Finish();
 
+  // For groups of any size: gives the thread back while copies are sorted. See SortedSpool.
+  bool merge_due() const { return copies_.merge_due(); }
+  Task<> Merge(Executor& executor) { return copies_.Merge(executor); }
+  Task<> Finish(Executor& executor);
+
   // Whether there are enough copies, in enough places. REQUIRES (from here on): finished.
   bool MakesPlan() const { return tally_.Suffices(context_->options); }
   std::uint64_t total_recoverable_bytes() const;
@@ -86,18 +93,25 @@ class Group final {
   CopyTally tally_;
   InodeNames inode_;
   bool inode_has_source_ = false;
+  std::optional<std::uint32_t> within_scan_;
   std::uint64_t source_recoverable_ = 0;  // Of the source's inode, were it another one.
   std::vector<DeviceBytes> by_device_;    // One for each file system.
 };
 
-using GroupItem = std::variant<std::unique_ptr<Group>, ItemError>;
+// The classes up to `end` are decided, and their groups have been handed on.
+struct DecidedUpTo {
+  std::uint64_t end = 0;    // A position in the candidate list.
+  std::uint64_t bytes = 0;  // Of the files decided with it.
+};
+
+using GroupItem = std::variant<std::unique_ptr<Group>, ItemError, DecidedUpTo>;
 
 // Cuts the plan of a group into parts of at most kMaxCopiesPerPart and kMaxPathBytesPerPart.
 // Memory: one part. Not thread-safe.
 class PlanParts final {
  public:
   // REQUIRES: finished, and MakesPlan().
-  PlanParts(std::unique_ptr<Group> group, std::uint64_t number);
+  explicit PlanParts(std::unique_ptr<Group> group);
 
   // nullopt after the last one.
   std::optional<Plan> Next();
@@ -107,7 +121,6 @@ class PlanParts final {
   void AppendNextCopy(Plan& plan);
 
   std::unique_ptr<Group> group_;
-  std::uint64_t number_;
   std::uint32_t part_ = 0;
   SortedSpool<PlanCopy, ByInode>::Cursor cursor_;
   const PlanCopy* next_;

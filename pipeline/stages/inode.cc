@@ -47,26 +47,26 @@ void DropUnusableDigest(const ReconcileOptions& options, FileEntry& file) {
   if (!HasRecordedDigest(file, options)) file.digest.reset();
 }
 
-std::optional<ItemError> TryReadPart(ContentPart part, const ReconcileContext& context,
-                                     const std::stop_token& stop, Inode& inode) {
+Task<std::optional<ItemError>> TryReadPart(ContentPart part, const ReconcileContext& context,
+                                           std::stop_token stop, Inode& inode) {
   const FileEntry& file = inode.name.file;
   if (part == ContentPart::kWhole && file.digest) {
     inode.key.of(part) = *file.digest;
-    return context.deps.digester.CheckVersion(file.path, file.stat);
+    co_return context.deps.digester.CheckVersion(file.path, file.stat);
   }
   ItemResult<ContentDigest> result =
-      context.deps.digester.DigestFile({.path = file.path,
-                                        .algorithm = context.options.digest_algorithm,
-                                        .part = part,
-                                        .expected = file.stat,
-                                        .on_change = DigestRequest::OnChange::kFail,
-                                        .reading = &context.deps.counters.reading},
-                                       stop);
-  if (auto* error = std::get_if<ItemError>(&result)) return std::move(*error);
+      co_await context.deps.digester.DigestFile({.path = file.path,
+                                                 .algorithm = context.options.digest_algorithm,
+                                                 .part = part,
+                                                 .expected = file.stat,
+                                                 .on_change = DigestRequest::OnChange::kFail,
+                                                 .reading = &context.deps.counters.reading},
+                                                context.deps.scope.executor(), std::move(stop));
+  if (auto* error = std::get_if<ItemError>(&result)) co_return std::move(*error);
   const auto& read = std::get<ContentDigest>(result);
   context.deps.counters.digest.Add(1, read.bytes_read);
   inode.key.of(part) = read.digest;
-  return std::nullopt;
+  co_return std::nullopt;
 }
 
 // Goes on to the next name that may stand for the inode. False when there is none.
@@ -133,18 +133,20 @@ bool AddName(const CandidateFile& name, const ReconcileOptions& options, Inode& 
   return true;
 }
 
-bool ReadPart(ContentPart part, const ReconcileContext& context, const std::stop_token& stop,
-              CandidatePages& pages, Inode& inode, std::vector<ItemError>& errors) {
+Task<bool> ReadPart(ContentPart part, const ReconcileContext& context, std::stop_token stop,
+                    CandidatePages& pages, Inode& inode, std::vector<ItemError>& errors) {
   while (true) {
     ThrowIfStopRequested(stop);
-    std::optional<ItemError> error = TryReadPart(part, context, stop, inode);
+    std::optional<ItemError> error = co_await TryReadPart(part, context, stop, inode);
     if (!error) break;
     const bool another_name_may_do = AnotherNameMayDo(*error);
     errors.push_back(std::move(*error));
-    if (!another_name_may_do || !TakeNextName(context.options, pages, inode, errors)) return false;
+    if (!another_name_may_do || !TakeNextName(context.options, pages, inode, errors)) {
+      co_return false;
+    }
   }
   inode.version_read = true;
-  return true;
+  co_return true;
 }
 
 ItemResult<CandidateFile> CheckedName(const Inode& inode, std::uint64_t position,

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "pipeline/async/task.h"
 #include "pipeline/fs/content_digester.h"
 #include "pipeline/fs/file.h"
 #include "pipeline/fs/sorted_spool.h"
@@ -70,9 +71,9 @@ bool AddName(const CandidateFile& name, const ReconcileOptions& options, Inode& 
 
 // Adds the digest of one more part to the key, by the first of its names that can be read. Each
 // name that cannot is an error. False when none is left. `pages` are for the other names.
-// Throws Cancelled, in the middle of a file.
-bool ReadPart(ContentPart part, const ReconcileContext& context, const std::stop_token& stop,
-              CandidatePages& pages, Inode& inode, std::vector<ItemError>& errors);
+// Throws Cancelled, in the middle of a file. Lifetime: all that is referred to outlives the task.
+Task<bool> ReadPart(ContentPart part, const ReconcileContext& context, std::stop_token stop,
+                    CandidatePages& pages, Inode& inode, std::vector<ItemError>& errors);
 
 // The name at `position` of an inode that has been read, if it is of the version that was read.
 // REQUIRES: inode.position <= position < inode.position + inode.names.

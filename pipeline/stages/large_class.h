@@ -9,7 +9,7 @@
 namespace sluice {
 
 // Decides a class of any number of inodes in bounded memory, and yields its groups that make plans,
-// and the names that failed.
+// the names that failed, and at its end that it is decided.
 //
 // Each stage reads one part of all files that are undecided, in chunks beside each other, and
 // regroups them through a spool. Order: groups by content. Reads the whole class before the first

@@ -23,10 +23,12 @@ struct PlanCopy {
 };
 
 // A group of identical files, or a part of one: see sluice.v1.ReconciliationPlan, whose terms these
-// are.
+// are. The digest and, if it is set, within_scan tell a plan from all others of its job, in every
+// run of that job.
 struct Plan {
-  std::uint64_t number = 0;  // 1, 2, 3 ... within the job, the same in every part.
   Digest digest;
+  // With ReconcileOptions::within_scan, the index of the scan that all copies are from.
+  std::optional<std::uint32_t> within_scan;
   std::uint64_t size = 0;
   std::vector<PlanCopy> copies;
   FileEntry source_of_truth;
@@ -46,7 +48,15 @@ inline constexpr std::size_t kMaxCopiesPerPart = 256;
 // Bytes of paths in one part of a plan (one path may exceed it by itself).
 inline constexpr std::size_t kMaxPathBytesPerPart = 256 * 1024;
 
-using ReconcileItem = std::variant<Plan, ItemError>;
+// All candidates below this position are decided, and all that is to be said of them was yielded
+// before: a reconciliation of the same candidates may begin here.
+struct ReconcileCheckpoint {
+  std::uint64_t position = 0;
+
+  bool operator==(const ReconcileCheckpoint&) const = default;
+};
+
+using ReconcileItem = std::variant<Plan, ItemError, ReconcileCheckpoint>;
 
 }  // namespace sluice
 

@@ -28,12 +28,15 @@ struct ReconcileOptions {
   std::vector<Scan> scans;
   std::uint32_t min_copies = 2;  // Inodes.
   bool across_devices_only = false;
+  bool within_scan = false;  // Each size class has files of one scan only.
   std::vector<KeepRule> keep;
   GlobSet protect;
   Action action = Action::kHardlink;
   Order order = Order::kByPotential;
   DigestAlgorithm digest_algorithm = DigestAlgorithm::kSha256;
   std::size_t concurrency = 1;
+  // A checkpoint of an earlier run over the same candidates, with the same options.
+  std::uint64_t start_position = 0;
 };
 
 struct ReconcileDeps {
@@ -51,6 +54,10 @@ inline constexpr std::size_t kSmallClassNames = 32;
 // ... unless its files come to more than so many bytes and are more than so few.
 inline constexpr std::uint64_t kSmallClassBytes = 64 * 1024 * 1024;
 inline constexpr std::size_t kFewNames = 4;
+// A checkpoint follows what was yielded since the last one as soon as it can; where there was
+// nothing, when so many names, or files of so many bytes, have been decided since.
+inline constexpr std::uint64_t kCheckpointNames = 4096;
+inline constexpr std::uint64_t kCheckpointBytes = 64 * 1024 * 1024;
 // Memory of one spool. At most five are in use at a time: one for each of the three stages of a
 // large class, one for the names of its group, one for the order kLargestFirst.
 inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
@@ -64,7 +71,12 @@ inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
 // and leaves in parts.
 //
 // Order: size classes as the list has them, each group as soon as its class is decided
-// (kByPotential), or all by total_recoverable_bytes, largest first (kLargestFirst).
+// (kByPotential), or all by total_recoverable_bytes, largest first (kLargestFirst). The same
+// candidates and files give the same plans in the same order, however many threads read.
+//
+// Checkpoints (kByPotential only) say from where a run that was interrupted may go on: one comes
+// after each batch of small classes and each other class that yielded something, and last of all
+// at the end of the list.
 //
 // Bound: small classes are put together in batches of about kSmallClassNames names or
 // kDigestChunkBytes; at most `concurrency` batches are read ahead of the consumer, and never one
@@ -75,7 +87,7 @@ inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
 // to be of the version that was digested. StatusError: the list, or the spools' directory, failed.
 // Cancellation: Cancelled, also in the middle of a file.
 // Lifetime: `deps` outlive the scope's Join. Blocks on the disk between two items.
-// REQUIRES: options.concurrency >= 1.
+// REQUIRES: options.concurrency >= 1; start_position is 0 or a checkpoint.
 AsyncGenerator<ReconcileItem> Reconcile(ReconcileOptions options, ReconcileDeps deps);
 
 }  // namespace sluice

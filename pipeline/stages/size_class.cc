@@ -11,6 +11,7 @@
 #include "pipeline/fs/content_digester.h"
 #include "pipeline/stages/candidate_list.h"
 #include "pipeline/stages/candidate_pages.h"
+#include "pipeline/stages/fairness.h"
 #include "pipeline/stages/reconcile_context.h"
 
 namespace sluice {
@@ -39,14 +40,13 @@ bool HasRecordedDigest(const FileEntry& file, const ReconcileOptions& options) {
 }
 
 SizeClassReader::SizeClassReader(ReconcileContextPtr context)
-    : context_(std::move(context)), pages_(*context_->deps.candidates) {}
+    : context_(std::move(context)),
+      pages_(*context_->deps.candidates),
+      position_(context_->options.start_position) {}
 
-const SizeClass* SizeClassReader::Peek() {
-  while (!next_ && pages_.At(position_) != nullptr) {
-    SizeClass read;
-    if (ReadClass(read)) next_ = std::move(read);
-  }
-  return next_ ? &*next_ : nullptr;
+Task<const SizeClass*> SizeClassReader::Peek() {
+  while (!next_ && pages_.At(position_) != nullptr) next_ = co_await ReadClass();
+  co_return next_ ? &*next_ : nullptr;
 }
 
 SizeClass SizeClassReader::Take() {
@@ -54,18 +54,14 @@ SizeClass SizeClassReader::Take() {
   return *std::exchange(next_, std::nullopt);
 }
 
-bool SizeClassReader::ReadClass(SizeClass& result) {
+Task<std::optional<SizeClass>> SizeClassReader::ReadClass() {
   CandidateFile* name = pages_.At(position_);
   const std::uint64_t id = name->size_class;
-  result.first = result.end = position_;
-  result.size = name->file.stat.size;
+  SizeClass result{.first = position_, .end = position_, .size = name->file.stat.size, .names = {}};
   CopyTally tally;
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   for (; name != nullptr && name->size_class == id; name = pages_.At(++position_)) {
-    if (position_ % CandidatePages::kPageItems == 0) {
-      ThrowIfStopRequested(context_->deps.scope.stop_token());
-    }
     const FileStat& stat = name->file.stat;
     if (position_ == result.first || stat.device != device || stat.inode != inode) {
       tally.AddInode(stat.device);
@@ -79,8 +75,13 @@ bool SizeClassReader::ReadClass(SizeClass& result) {
     } else {
       result.names.clear();
     }
+    if (position_ % kYieldItems != 0) continue;
+    ThrowIfStopRequested(context_->deps.scope.stop_token());
+    co_await context_->deps.scope.executor().YieldIfBusy();
   }
-  return tally.Suffices(context_->options);
+  if (tally.Suffices(context_->options)) co_return result;
+  context_->deps.counters.LowerItemsTotal(result.name_count());
+  co_return std::nullopt;
 }
 
 }  // namespace sluice

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "pipeline/async/task.h"
 #include "pipeline/fs/content_digester.h"
 #include "pipeline/stages/candidate_list.h"
 #include "pipeline/stages/candidate_pages.h"
@@ -42,18 +43,22 @@ class SizeClassReader final {
  public:
   explicit SizeClassReader(ReconcileContextPtr context);
 
-  // The next class, nullptr at the end. Stays the next one until it is taken.
-  const SizeClass* Peek();
+  // The next class, nullptr at the end. Stays the next one until it is taken. Offers its thread to
+  // others after each page.
+  Task<const SizeClass*> Peek();
   // REQUIRES: the last Peek was not nullptr.
   SizeClass Take();
 
+  // The end of the list, when there is no next class.
+  std::uint64_t position() const { return position_; }
+
  private:
-  // Reads the class at position_; true when it can make a plan.
-  bool ReadClass(SizeClass& result);
+  // Reads the class at position_; nullopt when it cannot make a plan.
+  Task<std::optional<SizeClass>> ReadClass();
 
   ReconcileContextPtr context_;
   CandidatePages pages_;
-  std::uint64_t position_ = 0;
+  std::uint64_t position_;
   std::optional<SizeClass> next_;
 };
 

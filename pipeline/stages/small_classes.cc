@@ -32,8 +32,8 @@ AsyncGenerator<Batch> SmallBatches(SizeClassReader* classes) {
   Batch batch;
   std::uint64_t names = 0;
   std::uint64_t bytes = 0;
-  for (const SizeClass* next = classes->Peek(); next != nullptr && next->small();
-       next = classes->Peek()) {
+  for (const SizeClass* next = co_await classes->Peek(); next != nullptr && next->small();
+       next = co_await classes->Peek()) {
     const bool fits = names + next->name_count() <= kSmallClassNames &&
                       bytes + next->bytes() <= kDigestChunkBytes;
     if (!batch.empty() && !fits) {
@@ -58,9 +58,9 @@ class Decision final {
         pages_(*context->deps.candidates, size_class.first, std::move(size_class.names)) {}
 
   // Appends what there is to hand on.
-  void Run(std::span<const ContentPart> stages, std::vector<GroupItem>& out) {
+  Task<> Run(std::span<const ContentPart> stages, std::vector<GroupItem>& out) {
     for (const ContentPart part : stages) {
-      Read(part);
+      co_await Read(part);
       std::sort(inodes_.begin(), inodes_.end(), ByContent());
       DropLoneInodes();
     }
@@ -83,13 +83,17 @@ class Decision final {
       ++position;
     }
     context.deps.counters.group.Add(inodes.size(), inodes.size() * size_class.size);
+    context.deps.counters.LowerItemsTotal(size_class.names.size() - inodes.size());
     return inodes;
   }
 
-  void Read(ContentPart part) {
-    std::erase_if(inodes_, [&](Inode& inode) {
-      return !ReadPart(part, *context_, stop_, pages_, inode, errors_);
-    });
+  Task<> Read(ContentPart part) {
+    Inodes read;
+    for (Inode& inode : inodes_) {
+      const bool ok = co_await ReadPart(part, *context_, stop_, pages_, inode, errors_);
+      if (ok) read.push_back(std::move(inode));
+    }
+    inodes_ = std::move(read);
   }
 
   // Inodes that are not one of enough copies.
@@ -142,11 +146,16 @@ class Decision final {
 
 Task<std::vector<GroupItem>> DecideBatch(ReconcileContextPtr context, Batch batch,
                                          std::stop_token stop) {
+  co_await context->deps.scope.executor().YieldIfBusy();
   std::vector<GroupItem> decided;
+  DecidedUpTo up_to{.end = batch.back().end};
   for (SizeClass& size_class : batch) {
+    up_to.bytes += size_class.bytes();
     const std::span<const ContentPart> stages = size_class.stages();
-    Decision(context, stop, std::move(size_class)).Run(stages, decided);
+    Decision decision(context, stop, std::move(size_class));
+    co_await decision.Run(stages, decided);
   }
+  decided.emplace_back(up_to);
   co_return decided;
 }
 

@@ -9,7 +9,7 @@
 namespace sluice {
 
 // Decides small classes up to the next one that is not small (or the end), and yields their groups
-// that make plans, and the names that failed.
+// that make plans, the names that failed, and after each batch how far that is.
 //
 // Batches of classes are decided beside each other, each by one thread from its first prefix to the
 // last check of a name: to hand a class of two files from thread to thread would cost more than to

@@ -14,12 +14,16 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <variant>
 
 #include "gtest/gtest.h"
 
+#include "pipeline/async/executor.h"
+#include "pipeline/async/inline_executor.h"
 #include "pipeline/async/status_error.h"
 #include "pipeline/fs/hasher.h"
+#include "tests/unit/async/started.h"
 #include "tests/unit/fs/ordinary_user.h"
 #include "tests/unit/fs/temp_tree.h"
 
@@ -40,16 +44,25 @@ std::string Pattern(std::size_t size) {
   return content;
 }
 
+Task<> TakeTurns(Executor& executor, std::uint64_t count) {
+  for (std::uint64_t i = 0; i < count; ++i) co_await executor.Schedule();
+}
+
 class FileContentDigesterTest : public testing::Test {
  protected:
   DigestRequest Request(std::string_view name, OnChange on_change = OnChange::kFail) const {
     return {.path = tree_.Path(name), .expected = tree_.Stat(name), .on_change = on_change};
   }
+  static ItemResult<ContentDigest> Run(FileContentDigester& digester, DigestRequest request,
+                                       std::stop_token stop = {}) {
+    InlineExecutor executor;
+    return executor.Run(digester.DigestFile(std::move(request), executor, std::move(stop)));
+  }
   ContentDigest Read(const DigestRequest& request) {
-    return std::get<ContentDigest>(digester_.DigestFile(request, {}));
+    return std::get<ContentDigest>(Run(digester_, request));
   }
   ItemError Fail(const DigestRequest& request) {
-    return std::get<ItemError>(digester_.DigestFile(request, {}));
+    return std::get<ItemError>(Run(digester_, request));
   }
 
   const TempTree tree_;
@@ -74,13 +87,27 @@ TEST_F(FileContentDigesterTest, ReadOfALargeFileCanBeWatchedAndStopped) {
   std::atomic<std::uint64_t> reading = 0;
   DigestRequest request = Request("file");
   request.reading = &reading;
-  std::jthread reader([&](std::stop_token stop) {
-    EXPECT_THROW((void)digester_.DigestFile(request, stop), Cancelled);
-  });
+  std::jthread reader(
+      [&](std::stop_token stop) { EXPECT_THROW((void)Run(digester_, request, stop), Cancelled); });
   while (reading.load() == 0) std::this_thread::yield();
   reader.request_stop();
   reader.join();
   EXPECT_EQ(reading.load(), 0U);
+}
+
+TEST_F(FileContentDigesterTest, DigestsAFileInTurnsWithOthers) {
+  constexpr std::uint64_t kTurns = 4;
+  const std::string content(kTurns * FileContentDigester::kYieldBytes, 'x');
+  tree_.Write("file", content);
+  ManualExecutor executor;
+  using Reading = Started<ItemResult<ContentDigest>>;
+  Reading one(digester_.DigestFile(Request("file"), executor, {}));
+  EXPECT_TRUE(one.done()) << "nobody waits for the thread";
+  Started<void> waiting(TakeTurns(executor, kTurns));
+  Reading other(digester_.DigestFile(Request("file"), executor, {}));
+  EXPECT_FALSE(other.done());
+  EXPECT_EQ(executor.RunAll(), 2 * kTurns);
+  EXPECT_EQ(std::get<ContentDigest>(other.Get()).digest, Sha256(content));
 }
 
 TEST_F(FileContentDigesterTest, DigestsTheEndsOfAFile) {
@@ -235,15 +262,14 @@ TEST_F(FileContentDigesterTest, NeverDigestsAFileWhoseSizeIsNotThatOfItsContent)
   const AllowedRoots proc = *AllowedRoots::Open({"/proc"});
   FileContentDigester digester(proc);  // Its files have content and the size 0.
   const DigestRequest request{.path = "/proc/version", .on_change = OnChange::kFollow};
-  EXPECT_EQ(std::get<ItemError>(digester.DigestFile(request, {})).reason,
-            ItemError::Reason::kUnstable);
+  EXPECT_EQ(std::get<ItemError>(Run(digester, request)).reason, ItemError::Reason::kUnstable);
 }
 
 TEST_F(FileContentDigesterTest, StopsBeforeItReads) {
   tree_.Write("file", "abc");
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_THROW(digester_.DigestFile(Request("file"), stop.get_token()), Cancelled);
+  EXPECT_THROW((void)Run(digester_, Request("file"), stop.get_token()), Cancelled);
 }
 
 TEST_F(FileContentDigesterTest, KeepsNoDescriptor) {

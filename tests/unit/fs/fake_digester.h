@@ -33,15 +33,12 @@ class FakeDigester final : public ContentDigester {
     return content;
   }
 
-  ItemResult<ContentDigest> DigestFile(const DigestRequest& request,
-                                       const std::stop_token& stop) override {
+  Task<ItemResult<ContentDigest>> DigestFile(DigestRequest request, Executor& /*executor*/,
+                                             std::stop_token stop) override {
     ThrowIfStopRequested(stop);
-    {
-      const std::lock_guard lock(mutex_);
-      read_.push_back(request.path);
-    }
-    if (answer_) return answer_(request);
-    return DigestOf(request.expected);
+    Remember(request.path);
+    if (answer_) co_return answer_(request);
+    co_return DigestOf(request.expected);
   }
 
   std::optional<ItemError> CheckVersion(const std::string& /*path*/,
@@ -56,6 +53,11 @@ class FakeDigester final : public ContentDigester {
   }
 
  private:
+  void Remember(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    read_.push_back(path);
+  }
+
   const Answer answer_;
   mutable std::mutex mutex_;
   std::vector<std::string> read_ ABSL_GUARDED_BY(mutex_);

@@ -2,15 +2,20 @@
 
 #include <cstdint>
 #include <latch>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "gtest/gtest.h"
 
+#include "pipeline/async/executor.h"
+#include "pipeline/async/inline_executor.h"
 #include "pipeline/async/status_error.h"
+#include "tests/unit/async/started.h"
 #include "tests/unit/fs/fake_digester.h"
 
 namespace sluice {
@@ -20,8 +25,14 @@ DigestRequest Name(std::string path, std::uint64_t inode, std::uint32_t links = 
   return {.path = std::move(path), .expected = {.size = 7, .inode = inode, .link_count = links}};
 }
 
+ItemResult<ContentDigest> RunDigest(LinkAwareDigester& digester, DigestRequest request,
+                                    std::stop_token stop = {}) {
+  InlineExecutor executor;
+  return executor.Run(digester.DigestFile(std::move(request), executor, std::move(stop)));
+}
+
 ContentDigest Read(LinkAwareDigester& digester, const DigestRequest& request) {
-  return std::get<ContentDigest>(digester.DigestFile(request, {}));
+  return std::get<ContentDigest>(RunDigest(digester, request));
 }
 
 TEST(LinkAwareDigester, ReadsAnInodeOnce) {
@@ -62,7 +73,7 @@ TEST(LinkAwareDigester, LetsEachNameMeetItsOwnFailure) {
     return FakeDigester::DigestOf(request.expected);
   });
   LinkAwareDigester digester(inner);
-  EXPECT_TRUE(std::holds_alternative<ItemError>(digester.DigestFile(Name("/gone", 1), {})));
+  EXPECT_TRUE(std::holds_alternative<ItemError>(RunDigest(digester, Name("/gone", 1))));
   EXPECT_EQ(Read(digester, Name("/here", 1)).bytes_read, 7U);
 }
 
@@ -105,12 +116,67 @@ TEST(LinkAwareDigester, ReadsOnceAlsoWhenTwoThreadsMeetTheInode) {
   EXPECT_EQ(inner.read().size(), 1U);
 }
 
+// Reads in two turns of its executor.
+class SlowDigester final : public ContentDigester {
+ public:
+  Task<ItemResult<ContentDigest>> DigestFile(DigestRequest request, Executor& executor,
+                                             std::stop_token stop) override {
+    ++reads;
+    co_await executor.Schedule(stop);
+    co_return FakeDigester::DigestOf(request.expected);
+  }
+  std::optional<ItemError> CheckVersion(const std::string& /*path*/,
+                                        const FileStat& /*expected*/) override {
+    return std::nullopt;
+  }
+
+  int reads = 0;
+};
+
+// Two names of one inode that are met on the only thread there is.
+struct TwoNames {
+  SlowDigester inner;
+  LinkAwareDigester digester{inner};
+  ManualExecutor executor;
+  std::stop_source stop_first;
+  std::stop_source stop_second;
+  Started<ItemResult<ContentDigest>> first{
+      digester.DigestFile(Name("/a", 1), executor, stop_first.get_token())};
+  Started<ItemResult<ContentDigest>> second{
+      digester.DigestFile(Name("/b", 1), executor, stop_second.get_token())};
+};
+
+TEST(LinkAwareDigester, WaitLeavesTheThreadToTheOneThatReads) {
+  TwoNames names;
+  EXPECT_FALSE(names.second.done());
+  names.executor.RunAll();
+  EXPECT_EQ(std::get<ContentDigest>(names.first.Get()).bytes_read, 7U);
+  EXPECT_EQ(std::get<ContentDigest>(names.second.Get()).bytes_read, 0U);
+  EXPECT_EQ(names.inner.reads, 1);
+}
+
+TEST(LinkAwareDigester, WaitEndsWhenItIsStopped) {
+  TwoNames names;
+  names.stop_second.request_stop();
+  names.executor.RunAll();
+  EXPECT_THROW(names.second.Get(), Cancelled);
+  EXPECT_EQ(std::get<ContentDigest>(names.first.Get()).bytes_read, 7U);
+}
+
+TEST(LinkAwareDigester, WaitingOneReadsWhenTheOtherIsStopped) {
+  TwoNames names;
+  names.stop_first.request_stop();
+  names.executor.RunAll();
+  EXPECT_THROW(names.first.Get(), Cancelled);
+  EXPECT_EQ(std::get<ContentDigest>(names.second.Get()).bytes_read, 7U);
+}
+
 TEST(LinkAwareDigester, LetsOthersReadAfterOneWasCancelled) {
   FakeDigester inner;
   LinkAwareDigester digester(inner);
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_THROW(digester.DigestFile(Name("/a", 1), stop.get_token()), Cancelled);
+  EXPECT_THROW(RunDigest(digester, Name("/a", 1), stop.get_token()), Cancelled);
   EXPECT_EQ(Read(digester, Name("/a", 1)).bytes_read, 7U);
 }
 

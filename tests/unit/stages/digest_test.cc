@@ -141,6 +141,15 @@ TEST_F(DigestAllTest, CountsFilesAndBytesRead) {
   EXPECT_EQ(counters_.digest.bytes, 30U);
 }
 
+TEST_F(DigestAllTest, KnowsItsTotalsWhenTheSourceHasEnded) {
+  auto files = All({File("/a", 1, 10), File("/b", 2, kDigestChunkBytes), File("/c", 3, 30)}, 1);
+  EXPECT_TRUE(SyncWait(NextOf(&files)));
+  EXPECT_EQ(counters_.items_total, 0U);
+  while (SyncWait(NextOf(&files))) continue;
+  EXPECT_EQ(counters_.items_total, 3U);
+  EXPECT_EQ(counters_.bytes_total, kDigestChunkBytes + 40);
+}
+
 TEST_F(DigestAllTest, ReadsAFileWithSeveralNamesOnce) {
   const auto items = Files(200, [](auto i) { return File(std::to_string(i), 1, 10, 200); });
   EXPECT_EQ(Digested(Run(All(items))).size(), items.size());
@@ -251,6 +260,18 @@ TEST_F(DigestCandidatesTest, TakesMoreFilesThanItKeepsInMemory) {
   const std::vector<ScanItem> files = Run(Candidates(items));
   EXPECT_EQ(files.size(), kFiles);
   EXPECT_EQ(Digested(files).size(), kFiles - 2);  // Sizes 0 and 10,000 have one file each.
+}
+
+TEST_F(DigestCandidatesTest, KnowsItsTotalsBeforeItReads) {
+  answer_ = [this](const DigestRequest& request) -> ItemResult<ContentDigest> {
+    EXPECT_EQ(counters_.items_total, 3U);
+    EXPECT_EQ(counters_.bytes_total, 10U);
+    return FakeDigester::DigestOf(request.expected);
+  };
+  Run(Candidates(
+      {File("/a", 1, 5, 2), File("/alone", 2, 6), File("/b", 3, 5), File("/c", 1, 5, 2)}));
+  EXPECT_EQ(counters_.digest.items, 3U);
+  EXPECT_EQ(counters_.digest.bytes, 10U);
 }
 
 TEST_F(DigestCandidatesTest, EndsWithTheFailureOfItsSource) {

@@ -99,22 +99,10 @@ class FakeDisk final : public ContentDigester {
     return candidates;
   }
 
-  ItemResult<ContentDigest> DigestFile(const DigestRequest& request,
-                                       const std::stop_token& stop) override {
+  Task<ItemResult<ContentDigest>> DigestFile(DigestRequest request, Executor& /*executor*/,
+                                             std::stop_token stop) override {
     WaitWhileBlocked(stop);
-    std::lock_guard lock(mutex_);
-    reads_.push_back({request.path, request.part});
-    if (auto error = Check(request.path, request.expected)) return *std::move(error);
-    const auto forbidden = unreadable_.find(request.path);
-    if (forbidden != unreadable_.end()) {
-      return ItemError{.path = request.path, .operation = "read", .reason = forbidden->second};
-    }
-    const Inode& inode = *names_.at(request.path);
-    const std::string_view content = PartOf(inode.content, request.part);
-    bytes_read_ += content.size();
-    return ContentDigest{.digest = DigestOf(content, request.algorithm),
-                         .stat = inode.stat,
-                         .bytes_read = content.size()};
+    co_return ReadNow(request);
   }
 
   std::optional<ItemError> CheckVersion(const std::string& path,
@@ -163,6 +151,22 @@ class FakeDisk final : public ContentDigester {
     FileStat stat;
     std::string content;
   };
+
+  ItemResult<ContentDigest> ReadNow(const DigestRequest& request) {
+    std::lock_guard lock(mutex_);
+    reads_.push_back({request.path, request.part});
+    if (auto error = Check(request.path, request.expected)) return *std::move(error);
+    const auto forbidden = unreadable_.find(request.path);
+    if (forbidden != unreadable_.end()) {
+      return ItemError{.path = request.path, .operation = "read", .reason = forbidden->second};
+    }
+    const Inode& inode = *names_.at(request.path);
+    const std::string_view content = PartOf(inode.content, request.part);
+    bytes_read_ += content.size();
+    return ContentDigest{.digest = DigestOf(content, request.algorithm),
+                         .stat = inode.stat,
+                         .bytes_read = content.size()};
+  }
 
   static std::string_view PartOf(std::string_view content, ContentPart part) {
     const std::size_t end = std::min<std::size_t>(content.size(), kContentEndBytes);
@@ -219,6 +223,8 @@ class FakeCandidates final : public CandidateList {
     return std::vector<CandidateFile>(files_.begin() + static_cast<std::ptrdiff_t>(begin),
                                       files_.begin() + static_cast<std::ptrdiff_t>(end));
   }
+
+  std::uint64_t size() const override { return files_.size(); }
 
   std::vector<CandidateFile>& files() { return files_; }
 

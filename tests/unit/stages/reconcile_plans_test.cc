@@ -46,7 +46,6 @@ TEST(ReconcilePlans, SayWhatIsNeededToCheckThemAgain) {
   AddCopies(rig.disk, "a", 2, "content");
   const Plan plan = rig.ScanAndRun().plans.at(0);
   const Digest digest = FakeDisk::DigestOf("content", DigestAlgorithm::kSha256);
-  EXPECT_EQ(plan.number, 1u);
   EXPECT_EQ(plan.digest, digest);
   EXPECT_EQ(plan.size, 7u);
   EXPECT_EQ(plan.copies[1].file,
@@ -150,13 +149,10 @@ TEST(ReconcileOrder, LargestFirstIsByWhatEachPlanGivesBack) {
   AddClassesOfTwo(rig.disk, {10, 30, 20});
   rig.disk.stat("/10_1").allocated_bytes = 1'000;
   std::vector<std::uint64_t> sizes;
-  std::vector<std::uint64_t> numbers;
   for (const Plan& plan : rig.ScanAndRun().plans) {
     sizes.push_back(plan.size);
-    numbers.push_back(plan.number);
   }
   EXPECT_THAT(sizes, ElementsAre(10, 30, 20));
-  EXPECT_THAT(numbers, ElementsAre(1, 2, 3));
   EXPECT_EQ(rig.counters.plan.items, 3u);
 }
 

@@ -28,6 +28,7 @@ namespace sluice {
 struct Reconciled {
   std::vector<Plan> plans;  // Parts.
   std::vector<ItemError> errors;
+  std::vector<std::uint64_t> checkpoints;
 };
 
 inline Task<std::optional<ReconcileItem>> NextOf(AsyncGenerator<ReconcileItem>* items) {
@@ -39,6 +40,8 @@ inline Task<Reconciled> Drain(AsyncGenerator<ReconcileItem> items) {
   while (auto item = co_await items.Next()) {
     if (auto* plan = std::get_if<Plan>(&*item)) {
       result.plans.push_back(std::move(*plan));
+    } else if (const auto* checkpoint = std::get_if<ReconcileCheckpoint>(&*item)) {
+      result.checkpoints.push_back(checkpoint->position);
     } else {
       result.errors.push_back(std::get<ItemError>(*std::move(item)));
     }
