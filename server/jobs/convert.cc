@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 
 #include "pipeline/fs/path_text.h"
 #include "server/jobs/errors.h"
@@ -175,8 +177,18 @@ void ToProto(const SkippedItem& skipped, v1::SkippedItem& message) {
   message.set_reason(ToProto(kSkipReasons, skipped.reason));
 }
 
+// Made of what the plan is about, so that every run of the job gives it the same.
+static std::string PlanName(const Plan& plan, const PlanNames& names) {
+  constexpr std::size_t kHexDigits = 32;
+  const std::string digest = DigestText(plan.digest);
+  std::string name =
+      absl::StrCat("plans/", names.job_id, ".", digest.substr(digest.find(':') + 1, kHexDigits));
+  if (plan.within_scan) absl::StrAppend(&name, ".", *plan.within_scan);
+  return name;
+}
+
 void ToProto(const Plan& plan, const PlanNames& names, v1::ReconciliationPlan& message) {
-  message.set_name(absl::StrCat("plans/", names.job_id, ".", plan.number));
+  message.set_name(PlanName(plan, names));
   message.set_digest(DigestText(plan.digest));
   message.set_size(plan.size);
   for (const PlanCopy& copy : plan.copies) {
@@ -213,6 +225,16 @@ std::optional<KeepRule::Criterion> FromProto(v1::KeepRule::Criterion criterion) 
   return FromProto(kCriteria, criterion);
 }
 
+std::string DeterministicBytes(const google::protobuf::Message& message) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
+}
+
 namespace {
 
 // Field numbers of the oneof JobEvent.event, which are what EventPayload::kind holds.
@@ -222,7 +244,7 @@ EventRecord PayloadRecord(int field_number, const Message& message, std::uint64_
   return {.sequence = sequence,
           .time_ns = time_ns,
           .event = EventPayload{.kind = static_cast<std::uint32_t>(field_number),
-                                .payload = message.SerializeAsString()}};
+                                .payload = DeterministicBytes(message)}};
 }
 
 }  // namespace

@@ -20,8 +20,14 @@
 // Between the values of the pipelines, the rows of the catalog and the messages of the contract.
 namespace sluice {
 
-// What a job's pipeline yields; each becomes one event.
-using JobItem = std::variant<FileEntry, ItemError, SkippedItem, Plan>;
+// All that a pipeline yielded before is enough to go on from here: stored with it, and handed to
+// the pipeline of a later run (JobRun::checkpoint). `state` is the job kind's own.
+struct JobCheckpoint {
+  std::string state;
+};
+
+// What a job's pipeline yields; each but a checkpoint becomes one event.
+using JobItem = std::variant<FileEntry, ItemError, SkippedItem, Plan, JobCheckpoint>;
 
 // What a plan's message needs to know of the job it belongs to.
 struct PlanNames {
@@ -46,7 +52,8 @@ std::optional<FileType> FromProto(v1::FileType type);
 std::optional<Action> FromProto(v1::Action action);
 std::optional<KeepRule::Criterion> FromProto(v1::KeepRule::Criterion criterion);
 
-// Rows of the event log. EventPayload::kind is the number of the field in JobEvent.event.
+// Rows of the event log. EventPayload::kind is the number of the field in JobEvent.event; equal
+// items have equal payloads. REQUIRES: no checkpoint.
 EventRecord ToEventRecord(JobItem item, const PlanNames& names, std::uint64_t sequence,
                           std::int64_t time_ns);
 EventRecord ToEventRecord(const v1::StateChange& change, std::uint64_t sequence,
@@ -54,6 +61,9 @@ EventRecord ToEventRecord(const v1::StateChange& change, std::uint64_t sequence,
 
 // The event as every reader gets it. DATA_LOSS for a payload that cannot be parsed.
 absl::Status ToJobEvent(const EventRecord& record, v1::JobEvent& event);
+
+// The same bytes for equal messages: maps in order.
+std::string DeterministicBytes(const google::protobuf::Message& message);
 
 // About the size of the event's message, in bytes.
 std::size_t ApproximateSize(const EventRecord& record);

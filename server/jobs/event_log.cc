@@ -4,8 +4,11 @@
 #include <cassert>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 #include "pipeline/async/status_error.h"
 #include "server/jobs/convert.h"
+#include "server/jobs/errors.h"
 
 namespace sluice {
 namespace {
@@ -43,19 +46,15 @@ void EventLog::Subscription::MoveTo(std::uint64_t next) {
   log_->consumed_.Notify();
 }
 
-EventLog::EventLog(Catalog& catalog, std::string job_id, std::uint64_t last_sequence, bool closed)
-    : catalog_(catalog),
-      job_id_(std::move(job_id)),
-      last_sequence_(last_sequence),
-      closed_(closed) {}
+EventLog::EventLog(Catalog& catalog, std::string job_id, Extent extent)
+    : catalog_(catalog), job_id_(std::move(job_id)), extent_(extent) {}
 
 void EventLog::Publish(Chunk stored) {
-  if (stored.empty()) return;
-  auto chunk = std::make_shared<const Chunk>(std::move(stored));
-  {
+  if (!stored.empty()) {
+    auto chunk = std::make_shared<const Chunk>(std::move(stored));
     std::lock_guard lock(mutex_);
-    assert(chunk->front().sequence == last_sequence_ + 1);
-    last_sequence_ = chunk->back().sequence;
+    assert(chunk->front().sequence == extent_.last + 1);
+    extent_.last = chunk->back().sequence;
     ring_events_ += chunk->size();
     ring_bytes_ += ChunkBytes(*chunk);
     ring_.push_back(std::move(chunk));
@@ -71,7 +70,27 @@ void EventLog::Publish(Chunk stored) {
 void EventLog::Close() {
   {
     std::lock_guard lock(mutex_);
-    closed_ = true;
+    extent_.closed = true;
+  }
+  changed_.Notify();
+}
+
+void EventLog::Expire() {
+  {
+    std::lock_guard lock(mutex_);
+    extent_.oldest = extent_.last + 1;
+    ring_.clear();
+    ring_events_ = ring_bytes_ = 0;
+  }
+  changed_.Notify();
+}
+
+void EventLog::Fail(absl::Status error) {
+  {
+    std::lock_guard lock(mutex_);
+    error_ = std::move(error);
+    ring_.clear();
+    ring_events_ = ring_bytes_ = 0;
   }
   changed_.Notify();
 }
@@ -80,7 +99,7 @@ bool EventLog::HasRoom(std::uint64_t ahead) const {
   std::lock_guard lock(mutex_);
   if (subscriptions_.empty()) return false;
   return std::ranges::all_of(subscriptions_, [&](const Subscription* subscription) {
-    return last_sequence_ < subscription->next_ + ahead;
+    return extent_.last < subscription->next_ + ahead;
   });
 }
 
@@ -99,7 +118,6 @@ Task<> EventLog::WaitForRoom(Executor& executor, std::uint64_t ahead, std::stop_
 }
 
 std::shared_ptr<const EventLog::Chunk> EventLog::FindInRing(std::uint64_t first) const {
-  std::lock_guard lock(mutex_);
   if (ring_.empty() || first < ring_.front()->front().sequence) return nullptr;
   const auto found = std::ranges::find_if(
       ring_, [&](const auto& chunk) { return first <= chunk->back().sequence; });
@@ -107,25 +125,45 @@ std::shared_ptr<const EventLog::Chunk> EventLog::FindInRing(std::uint64_t first)
 }
 
 absl::StatusOr<EventLog::Slice> EventLog::Read(std::uint64_t first) {
-  if (first > last_sequence()) return Slice{};
-  if (auto chunk = FindInRing(first)) {
-    const std::size_t offset = first - chunk->front().sequence;
-    return Slice{chunk, std::span(*chunk).subspan(offset)};
+  {
+    std::lock_guard lock(mutex_);
+    if (!error_.ok()) return error_;
+    if (first < extent_.oldest) return ExpiredError(first, extent_);
+    if (first > extent_.last) return Slice{};
+    if (auto chunk = FindInRing(first)) {
+      const std::size_t offset = first - chunk->front().sequence;
+      return Slice{chunk, std::span(*chunk).subspan(offset)};
+    }
   }
   absl::StatusOr<Chunk> page = catalog_.ReadEvents(job_id_, first, kPageEvents);
-  if (!page.ok()) return page.status();
+  if (!page.ok() || page->empty()) {
+    // Perhaps it was taken away meanwhile.
+    std::lock_guard lock(mutex_);
+    if (!error_.ok()) return error_;
+    return page.ok() ? ExpiredError(first, extent_) : CatalogError(page.status());
+  }
   auto chunk = std::make_shared<const Chunk>(*std::move(page));
   return Slice{chunk, std::span(*chunk)};
 }
 
-std::uint64_t EventLog::last_sequence() const {
+EventLog::Extent EventLog::extent() const {
   std::lock_guard lock(mutex_);
-  return last_sequence_;
+  return extent_;
 }
 
-bool EventLog::closed() const {
+bool EventLog::has_subscriptions() const {
   std::lock_guard lock(mutex_);
-  return closed_;
+  return !subscriptions_.empty();
+}
+
+absl::Status ExpiredError(std::uint64_t first, const EventLog::Extent& extent) {
+  const bool beyond = first > extent.last;
+  return MakeError(
+      absl::StatusCode::kOutOfRange, "EVENTS_EXPIRED",
+      beyond ? absl::StrCat("event ", first, " lies beyond the end of the job, ", extent.last)
+             : absl::StrCat("event ", first, " is not kept any more"),
+      {{"oldest_sequence", absl::StrCat(extent.oldest)},
+       {"last_sequence", absl::StrCat(extent.last)}});
 }
 
 }  // namespace sluice

@@ -66,12 +66,24 @@ class EventLog final {
     std::uint64_t next_;  // Guarded by the log's mutex.
   };
 
-  EventLog(Catalog& catalog, std::string job_id, std::uint64_t last_sequence, bool closed);
+  // Which events there are.
+  struct Extent {
+    std::uint64_t oldest = 1;  // last + 1 when they have expired.
+    std::uint64_t last = 0;
+    bool closed = false;  // Nothing more will come.
+  };
 
-  // Writer: makes stored events visible. REQUIRES: they follow what was published last.
+  EventLog(Catalog& catalog, std::string job_id, Extent extent);
+
+  // Writer: makes stored events visible, and tells readers to look again even without any.
+  // REQUIRES: they follow what was published last.
   void Publish(Chunk stored);
   // Writer: nothing more will come.
   void Close();
+  // What there was is not kept any more: readers get ExpiredError.
+  void Expire();
+  // Readers get this error from now on.
+  void Fail(absl::Status error);
 
   // Writer of a paced job: waits until the slowest subscription is at most `ahead` events behind
   // the last one; without any, until one comes. The observer is told when a wait begins and ends.
@@ -87,24 +99,25 @@ class EventLog final {
                      WaitObserver& observer);
 
   // Readers: at least one event from `first` on, when there is one; else an empty slice. Blocks on
-  // the catalog when `first` is no longer in the ring.
+  // the catalog when `first` is no longer in the ring. ExpiredError when it is not kept.
   absl::StatusOr<Slice> Read(std::uint64_t first);
 
-  std::uint64_t last_sequence() const;
-  bool closed() const;
-  // Notified when events are published and when the log is closed.
+  Extent extent() const;
+  bool has_subscriptions() const;
+  // Notified at every change.
   Signal& changed() { return changed_; }
 
  private:
-  std::shared_ptr<const Chunk> FindInRing(std::uint64_t first) const;
+  std::shared_ptr<const Chunk> FindInRing(std::uint64_t first) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasRoom(std::uint64_t ahead) const;
 
   Catalog& catalog_;
   const std::string job_id_;
 
   mutable std::mutex mutex_;
-  std::uint64_t last_sequence_ ABSL_GUARDED_BY(mutex_);
-  bool closed_ ABSL_GUARDED_BY(mutex_);
+  Extent extent_ ABSL_GUARDED_BY(mutex_);
+  absl::Status error_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<const Chunk>> ring_ ABSL_GUARDED_BY(mutex_);
   std::size_t ring_events_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t ring_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -113,6 +126,10 @@ class EventLog final {
   Signal changed_;
   Signal consumed_;  // A subscription came, went, or moved.
 };
+
+// OUT_OF_RANGE: the event `first` is not kept any more, or lies beyond the end of an ended job and
+// will not be the next one either.
+absl::Status ExpiredError(std::uint64_t first, const EventLog::Extent& extent);
 
 }  // namespace sluice
 

@@ -41,7 +41,7 @@ class StreamState final {
 
   v1::EventBatch First() {
     v1::EventBatch batch;
-    *batch.mutable_job() = job_->Snapshot();
+    ShowJob(batch);
     batch.set_next_sequence(next_);
     return batch;
   }
@@ -55,8 +55,8 @@ class StreamState final {
     while (true) {
       const std::uint64_t seen = job_->log().changed().count();
       if (deps_.draining.stop_requested()) co_return Ended(v1::StreamEnd::REASON_DRAINING);
-      const bool closed = job_->log().closed();
-      const std::uint64_t last = job_->log().last_sequence();
+      const auto [oldest, last, closed] = job_->log().extent();
+      if (next_ < oldest) co_return Ended(v1::StreamEnd::REASON_EVENTS_EXPIRED);
       const std::uint64_t ready = last >= next_ ? last - next_ + 1 : 0;
       const Clock::TimePoint now = deps_.clock.Now();
       if (ready > 0 && (ready >= options_.max_batch_events || now >= fill_until || closed ||
@@ -64,9 +64,10 @@ class StreamState final {
         co_return Events();
       }
       if (ready == 0 && closed) {
-        if (next_ > last + 1) throw StatusError(BeyondTheEndError(next_, last));
+        if (next_ > last + 1) throw StatusError(ExpiredError(next_, job_->log().extent()));
         co_return Ended(v1::StreamEnd::REASON_JOB_ENDED);
       }
+      if (ready == 0 && StateChanged()) co_return Message();
       if (ready == 0 && now >= progress_at) {
         if (now >= heartbeat_at || ProgressChanged()) co_return Message();
         progress_at = now + options_.heartbeat;
@@ -84,14 +85,29 @@ class StreamState final {
     }
   }
 
+  // Whether the job is in another state than the client knows. That a paced job waits, or goes on,
+  // is the client's own doing.
+  bool StateChanged() const {
+    const v1::JobState state = job_->state();
+    return state != shown_state_ &&
+           !(state == v1::JOB_STATE_WAITING && shown_state_ == v1::JOB_STATE_RUNNING) &&
+           !(state == v1::JOB_STATE_RUNNING && shown_state_ == v1::JOB_STATE_WAITING);
+  }
+
+  void ShowJob(v1::EventBatch& batch) {
+    *batch.mutable_job() = job_->Snapshot();
+    shown_state_ = batch.job().state();
+  }
+
   bool ProgressChanged() const { return !SameProgress(job_->CurrentProgress(), last_progress_); }
 
   // A message with what every message holds.
   v1::EventBatch Message() {
     v1::EventBatch batch;
     batch.set_next_sequence(next_);
+    if (StateChanged()) ShowJob(batch);
     const Clock::TimePoint now = deps_.clock.Now();
-    if (now - last_progress_time_ >= options_.heartbeat && !job_->log().closed()) {
+    if (now - last_progress_time_ >= options_.heartbeat && !job_->log().extent().closed) {
       v1::Progress progress = job_->CurrentProgress();
       last_progress_time_ = now;
       if (!SameProgress(progress, last_progress_)) *batch.mutable_progress() = progress;
@@ -143,6 +159,7 @@ class StreamState final {
   Clock::TimePoint last_message_;
   Clock::TimePoint last_progress_time_;
   v1::Progress last_progress_;
+  v1::JobState shown_state_ = v1::JOB_STATE_UNSPECIFIED;
 };
 
 // Wakes a stream when the server drains: its wait knows only one stop token, the call's.
@@ -178,25 +195,39 @@ EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& proto,
   return options;
 }
 
-absl::Status BeyondTheEndError(std::uint64_t first_sequence, std::uint64_t last_sequence) {
-  return MakeError(absl::StatusCode::kOutOfRange, "EVENTS_EXPIRED",
-                   absl::StrCat("start_sequence ", first_sequence,
-                                " lies beyond the end of the job, ", last_sequence),
-                   {{"oldest_sequence", "1"}, {"last_sequence", absl::StrCat(last_sequence)}});
-}
-
 AsyncGenerator<v1::EventBatch> EventStream(std::shared_ptr<Job> job, std::uint64_t first_sequence,
                                            EventStreamOptions options, EventStreamDeps deps) {
   const std::stop_callback wake_on_drain(deps.draining, WakeOnDrain{job});
-  StreamState stream(std::move(job), first_sequence, options, std::move(deps));
+  StreamState stream(job, first_sequence, options, std::move(deps));
   co_yield stream.First();
   while (true) {
     v1::EventBatch batch = co_await stream.Next();
-    const bool ended = batch.has_end();
-    const bool draining = ended && batch.end().reason() == v1::StreamEnd::REASON_DRAINING;
+    const std::uint64_t next = batch.next_sequence();
+    const v1::StreamEnd::Reason reason = batch.end().reason();
     co_yield std::move(batch);
-    if (draining) throw StatusError(DrainingError());
-    if (ended) co_return;
+    switch (reason) {
+      case v1::StreamEnd::REASON_UNSPECIFIED:
+        continue;
+      case v1::StreamEnd::REASON_DRAINING:
+        throw StatusError(DrainingError());
+      case v1::StreamEnd::REASON_EVENTS_EXPIRED:
+        throw StatusError(ExpiredError(next, job->log().extent()));
+      default:
+        co_return;
+    }
+  }
+}
+
+Task<> WaitForEnd(std::shared_ptr<Job> job, Clock::TimePoint deadline, EventStreamDeps deps) {
+  const std::stop_callback wake_on_drain(deps.draining, WakeOnDrain{job});
+  Signal& changed = job->log().changed();
+  while (true) {
+    const std::uint64_t seen = changed.count();
+    if (IsFinal(job->state()) || deps.draining.stop_requested()) co_return;
+    const WaitLimits limits{.stop = deps.stop, .clock = &deps.clock, .deadline = deadline};
+    const Wake wake = co_await changed.Wait(deps.executor, seen, limits);
+    if (wake == Wake::kStopped) throw Cancelled();
+    if (wake == Wake::kTimedOut) co_return;
   }
 }
 

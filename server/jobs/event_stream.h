@@ -11,6 +11,7 @@
 #include "pipeline/async/async_generator.h"
 #include "pipeline/async/clock.h"
 #include "pipeline/async/executor.h"
+#include "pipeline/async/task.h"
 #include "server/jobs/errors.h"
 #include "server/jobs/job.h"
 #include "sluice/v1/event.pb.h"
@@ -35,22 +36,20 @@ struct EventStreamOptions {
 EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& proto,
                                           FieldViolations& violations);
 
-// OUT_OF_RANGE: a job that has ended has no such event, nor will it be the next one.
-absl::Status BeyondTheEndError(std::uint64_t first_sequence, std::uint64_t last_sequence);
-
 // A job as a stream of messages, from the event `first_sequence` on
 // ==================================================================
 //
-// The first message names the job and comes at once. Then events, as many as are ready: a message
+// The first message names the job and comes at once; later ones show it again when its state has
+// changed. Then events, as many as are ready: a message
 // that is not full waits for others at most until max_batch_delay after the one before it. Without
 // events, heartbeats. The last message carries `end`.
 //
 // Asking for the next message says that the last one has passed the client's flow control: that is
 // what moves the job's window.
 //
-// Bound: one message. Errors: what the catalog says; BeyondTheEndError when the job ends before
-// `first_sequence`; DrainingError after the message with REASON_DRAINING. Cancellation: `stop` (the
-// call's).
+// Bound: one message. Errors: what the catalog says; ExpiredError when the job ends before
+// `first_sequence`, or its events are not kept any more; NOT_FOUND when it is deleted;
+// DrainingError after the message with REASON_DRAINING. Cancellation: `stop` (the call's).
 struct EventStreamDeps {
   Executor& executor;
   Clock& clock;
@@ -59,6 +58,10 @@ struct EventStreamDeps {
 };
 AsyncGenerator<v1::EventBatch> EventStream(std::shared_ptr<Job> job, std::uint64_t first_sequence,
                                            EventStreamOptions options, EventStreamDeps deps);
+
+// Waits until the job has ended, `deadline` has come, or the server drains. Throws Cancelled when
+// the call goes away.
+Task<> WaitForEnd(std::shared_ptr<Job> job, Clock::TimePoint deadline, EventStreamDeps deps);
 
 }  // namespace sluice
 

@@ -1,23 +1,27 @@
 #ifndef SLUICE_SERVER_JOBS_JOB_H_
 #define SLUICE_SERVER_JOBS_JOB_H_
 
+#include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "pipeline/async/clock.h"
 #include "pipeline/stages/counters.h"
+#include "pipeline/stages/recorded_items.h"
 #include "server/catalog/catalog.h"
 #include "server/jobs/convert.h"
 #include "server/jobs/event_log.h"
 #include "server/jobs/job_kind.h"
+#include "server/jobs/progress_meter.h"
 #include "sluice/v1/job.pb.h"
 
 namespace sluice {
@@ -28,20 +32,33 @@ struct RequestKey {
   std::string hash;  // Of the spec.
 };
 
-// A job: its spec, its state, its counters, and the live end of its event log.
+// A job: its spec, its state, its counters, and the live end of its event log
+// ===========================================================================
 //
-// The runner moves it through its states and appends its events; RPCs take snapshots, follow the
-// log, and ask it to stop. A job that ended before this process looked at it is made from its
-// record and never changes.
+//            Resume            BeginRun               EndRun
+//   PAUSED ─────────► QUEUED ───────────► RUNNING ─────────────► SUCCEEDED, FAILED
+//     ▲ ▲               │  ▲              │  │  │ Cancel
+//     │ └───────────────┘  └──────────────┘  │  └────► CANCELLING ──► CANCELLED
+//     │       Pause           the server     │ Pause
+//     └───────────────────────── stops ──────┴───────► PAUSING
 //
-// Thread-safe, but Append, MarkRunning and Finish belong to the runner. Lifetime: the environment
-// outlives it; held by shared_ptr, since streams may read it after it has ended.
+// 1. Each change is stored before anybody can see it, in one transaction with the event that tells
+//    of it (PAUSED, QUEUED after a pause, and the final states have one). What is stored for a job
+//    that runs is enough to go on with it in another process.
+// 2. A change that cannot be stored does not happen; but a job that runs, and cannot store, stops
+//    and is PAUSED, with the catalog's error, until someone resumes it.
+// 3. Between BeginRun and EndRun the runner alone appends events.
+//
+// There is one object of a job as long as anybody holds it (see JobTable). Thread-safe; all but the
+// plain accessors block on the catalog. Lifetime: the environment outlives it; held by shared_ptr,
+// since streams may read it after it has ended.
 class Job final : public EventLog::WaitObserver {
  public:
-  // A new job, in JOB_STATE_QUEUED. REQUIRES: FindJobKind(spec) != nullptr.
+  // A new job, QUEUED, not stored yet. REQUIRES: FindJobKind(spec) != nullptr.
   Job(std::string id, v1::JobSpec spec, RequestKey request, const JobEnvironment& environment,
       const Clock& clock);
-  // One that the catalog knows. REQUIRES: `stored` was made from a Job.
+  // One that the catalog knows. A run that another process had begun is over: what was RUNNING is
+  // QUEUED. REQUIRES: `stored` is ParseJob(record).
   Job(const v1::Job& stored, const JobRecord& record, const JobEnvironment& environment,
       const Clock& clock);
   Job(const Job&) = delete;
@@ -50,60 +67,105 @@ class Job final : public EventLog::WaitObserver {
   const std::string& id() const { return id_; }
   const v1::JobSpec& spec() const { return spec_; }
   const JobKind& kind() const { return *kind_; }
-  PipelineCounters& counters() { return counters_; }
   EventLog& log() { return *log_; }
   // The log, for a subscription that may live longer than the caller.
   std::shared_ptr<EventLog> shared_log() { return log_; }
-  std::stop_token stop_token() const { return stop_source_.get_token(); }
 
   v1::Job Snapshot() const;
   v1::Progress CurrentProgress() const;
   v1::JobSummary Summary() const;
   v1::JobState state() const;
-  // As the catalog stores it now.
-  JobRecord ToRecord() const;
 
-  // Asks it to stop; returns at once. Nothing happens when it has ended, or was asked before.
-  void RequestCancel();
-  // The same because the server stops: the job then fails instead of being cancelled.
-  void Interrupt();
+  // Stores a new job. ALREADY_EXISTS: its request_id is taken.
+  absl::Status Create();
 
-  // The runner's.
-  void MarkRunning();
-  // Stores the items as events, then publishes them.
+  // What the RPCs of these names do; idempotent. Errors: FAILED_PRECONDITION, and the catalog's.
+  absl::Status Pause();
+  absl::Status Resume();
+  absl::Status Cancel();
+  absl::Status Delete();
+  // Gives up the events of a job that has ended and that nobody reads; false otherwise.
+  absl::StatusOr<bool> ExpireEvents();
+
+  // Called once, at the start of a server, for a job that had not ended: carries out what it was
+  // asked for before, and (`pause`) leaves a job that waits for its turn PAUSED.
+  absl::Status Recover(bool pause);
+  // The server stops: a run ends soon, and the job will go on with the next process.
+  void Drain();
+
+  // The runner's. BeginRun is false when the job is no longer QUEUED.
+  bool BeginRun();
+  // Stopped when the run should end.
+  std::stop_token run_stop_token() const;
+  // What the run's stages count. Of this run only, valid until EndRun.
+  PipelineCounters& counters();
+  // What earlier runs have recorded: set by the runner before the first Append.
+  void SetRecorded(std::unique_ptr<RecordedItems> recorded);
+  const RecordedItems* recorded() const { return recorded_.get(); }
+  // Of the stored checkpoint: what the pipeline said, and the last event that it covers.
+  struct Checkpoint {
+    std::uint64_t sequence = 0;
+    std::string state;
+  };
+  Checkpoint checkpoint() const;
+  // Stores as events what is not recorded yet, then publishes them.
   absl::Status Append(std::vector<JobItem> items);
-  // Ends the job with what its pipeline came to: stores and publishes the last event, closes the
-  // log. When even that cannot be stored the error is returned, and the job has ended all the same.
-  absl::Status Finish(const absl::Status& outcome);
+  // The run has come to this outcome, and nothing of it is left. Returns what could not be stored.
+  absl::Status EndRun(const absl::Status& outcome);
   void OnWaiting(bool waiting) override;
 
- private:
-  struct RateSample {
-    Clock::TimePoint time;
-    std::uint64_t items = 0;
-    std::uint64_t bytes = 0;
+  // Someone who reads the job's results: they do not expire meanwhile.
+  class ReadLease final {
+   public:
+    // OUT_OF_RANGE when they have expired, NOT_FOUND when the job was deleted.
+    static absl::StatusOr<ReadLease> Acquire(std::shared_ptr<Job> job);
+    ReadLease(ReadLease&& other) noexcept = default;
+    ReadLease& operator=(ReadLease&&) = delete;
+    ~ReadLease() {
+      if (job_) --job_->readers_;
+    }
+
+   private:
+    explicit ReadLease(std::shared_ptr<Job> job) : job_(std::move(job)) {}
+    std::shared_ptr<Job> job_;
   };
 
-  std::uint64_t ItemsDone() const;
-  void AddRates(v1::Progress& progress) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // What changes of a job, as a value: the end of a job is made, stored, and only then shown.
+ private:
+  // What changes of a job, as a value: a change is made, stored, and only then shown.
   struct Facts {
-    v1::JobState state = v1::JOB_STATE_QUEUED;
+    v1::JobState state = v1::JOB_STATE_QUEUED;  // Never WAITING.
     std::int64_t create_time_ns = 0;
     std::int64_t start_time_ns = 0;  // 0: not yet.
     std::int64_t end_time_ns = 0;    // 0: not yet.
     std::uint64_t version = 1;       // Of what is stored.
     google::rpc::Status error;
+    v1::JobCounters results;  // As of the last event; stages as the last run left them.
+    Checkpoint checkpoint;
   };
 
-  v1::Job MakeJob(const Facts& facts) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  v1::Progress MakeProgress(const Facts& facts) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  v1::JobCounters MakeCounters() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  v1::Job MakeJob(const Facts& facts, std::uint64_t last_sequence) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   v1::JobSummary MakeSummary(const Facts& facts) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  v1::JobCounters MakeCounters(const Facts& facts) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   JobRecord MakeRecord(const Facts& facts, std::uint64_t last_sequence) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Facts EndedWith(const absl::Status& outcome) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Count(const JobItem& item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  v1::JobState ShownState() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  v1::WaitReason ShownWaitReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  Facts CopyFacts() const;
+  // Stores and shows. Nothing has changed if it fails.
+  absl::Status Store(Facts next, EventLog::Chunk events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_);
+  // Shows what could not be stored.
+  void Show(Facts next);
+  // The same with the event of the new state.
+  absl::Status StoreState(Facts next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_);
+  // To an intent (PAUSING, CANCELLING): the run is told first, and what is stored helps a restart.
+  absl::Status StopRun(v1::JobState intent) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_);
+  absl::Status Finish(Facts next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_);
+  absl::Status CheckDeleted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_);
+  std::optional<EventRecord> ToNewEvent(JobItem item, Facts& facts, std::uint64_t sequence,
+                                        std::int64_t time_ns) const;
+  Facts AfterRun(const absl::Status& outcome) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_);
 
   const std::string id_;
   const v1::JobSpec spec_;
@@ -113,18 +175,32 @@ class Job final : public EventLog::WaitObserver {
   const Clock& clock_;
   const PlanNames plan_names_;
   const std::shared_ptr<EventLog> log_;
-  PipelineCounters counters_;
-  std::stop_source stop_source_;
+  std::unique_ptr<RecordedItems> recorded_;  // The runner's.
+  std::atomic<bool> resuming_ = false;       // Until the runner knows what is recorded.
+  std::atomic<int> readers_ = 0;
 
-  mutable std::mutex mutex_;  // Taken before the log's own, never after it.
+  // Held over each change, its transaction included: changes follow each other.
+  std::mutex store_;
+  bool deleted_ ABSL_GUARDED_BY(store_) = false;
+  bool draining_ ABSL_GUARDED_BY(store_) = false;
+  bool resume_after_pause_ ABSL_GUARDED_BY(store_) = false;
+  absl::Status store_error_ ABSL_GUARDED_BY(store_);  // Why the run that ends could not store.
+
+  // Guards what is shown. Taken after store_ and before the log's own; never held while blocking.
+  mutable std::mutex mutex_;
   Facts facts_ ABSL_GUARDED_BY(mutex_);
-  bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
-  // Results so far, with what the pipeline's counters do not know. `stages` is filled in snapshots.
-  v1::JobCounters results_ ABSL_GUARDED_BY(mutex_);
-  mutable std::deque<RateSample> rate_samples_ ABSL_GUARDED_BY(mutex_);
+  bool waiting_ ABSL_GUARDED_BY(mutex_) = false;
+  // Replaced between two runs.
+  std::unique_ptr<PipelineCounters> counters_ ABSL_GUARDED_BY(mutex_) =
+      std::make_unique<PipelineCounters>();
+  std::stop_source run_stop_ ABSL_GUARDED_BY(mutex_);
+  mutable ProgressMeter progress_ ABSL_GUARDED_BY(mutex_);
 };
 
 bool IsFinal(v1::JobState state);
+
+// The job of a record. DATA_LOSS when it cannot be read.
+absl::StatusOr<v1::Job> ParseJob(const JobRecord& record);
 
 }  // namespace sluice
 

@@ -16,6 +16,7 @@
 #include "pipeline/fs/content_digester.h"
 #include "pipeline/fs/roots.h"
 #include "pipeline/stages/counters.h"
+#include "pipeline/stages/recorded_items.h"
 #include "server/catalog/catalog.h"
 #include "server/jobs/convert.h"
 #include "server/jobs/errors.h"
@@ -34,12 +35,16 @@ struct JobEnvironment {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> protected_directories;
 };
 
-// One run of one job. Lifetime: outlives the scope's Join.
+// One run of one job, the first or a later one. Lifetime: outlives the scope's Join.
 struct JobRun {
   const std::string& job_id;
   const v1::JobSpec& spec;
   JobScope& scope;
   PipelineCounters& counters;
+  // Of earlier runs: what they have recorded beyond the checkpoint (null: nothing), and the last
+  // checkpoint that was stored (empty: none).
+  const RecordedItems* recorded = nullptr;
+  std::string checkpoint;
 };
 
 // A kind of job: how its spec is checked, and how its pipeline is put together. Each kind is one
@@ -49,8 +54,10 @@ struct JobKind {
   v1::JobSpec::KindCase spec_case;
   // Events that are stored in one transaction at most.
   std::size_t events_per_transaction;
-  // The stage that progress names while the job runs.
-  std::string_view (*stage)(const v1::JobSpec& spec);
+  // The stage that holds the job up, for its progress.
+  std::string_view (*stage)(const v1::JobSpec& spec, const PipelineCounters& counters);
+  // Ids of the jobs whose results it reads, which therefore do not expire before it has ended.
+  std::vector<std::string> (*inputs)(const v1::JobSpec& spec);
   // Adds what is wrong with the spec's fields (names begin with "spec.").
   void (*check_fields)(const v1::JobSpec& spec, FieldViolations& violations);
   // Checks a spec whose fields are right against the world: roots, other jobs. Blocks on the disk.

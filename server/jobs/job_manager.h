@@ -20,24 +20,35 @@
 #include "server/jobs/job.h"
 #include "server/jobs/job_id.h"
 #include "server/jobs/job_kind.h"
+#include "server/jobs/job_queue.h"
+#include "server/jobs/job_table.h"
 #include "sluice/v1/job.pb.h"
-#include "sluice/v1/scan.pb.h"
 
 namespace sluice {
 
 struct JobLimits {
   std::size_t max_running_jobs = 16;
+  std::size_t max_queued_jobs = 1000;
 };
 
-// Starts jobs, finds them, and ends them with the server.
+// What becomes of jobs that had not ended when the server was started.
+enum class ResumeJobs : std::uint8_t { kAuto, kPaused };
+
+// Starts jobs, changes them, and carries them over from one server process to the next
+// ====================================================================================
+//
+// At most max_running_jobs run at a time; at most max_queued_jobs wait for their turn, which comes
+// by priority and then by age. Jobs that run share the executor's threads: each gives its thread up
+// after every few MiB or few hundred items when somebody waits for one, so that a small job ends
+// beside a huge one. Paused jobs are in the catalog only.
 //
 // Thread-safe. All but Drain block on the catalog and on the roots: they are called on an
 // executor's thread. Errors are those of sluice/v1/job_service.proto, with details.
-// Lifetime: the environment, executor and clock outlive it. REQUIRES: Shutdown has ended before it
-// is destroyed.
+// Lifetime: the environment, executor and clock outlive it. REQUIRES: Join has ended before it is
+// destroyed.
 class JobManager final {
  public:
-  // `report` is told of failures that no caller hears of (a job whose end could not be stored).
+  // `report` is told of failures that no caller hears of (a job that could not store).
   using Report = std::function<void(const std::string&)>;
 
   JobManager(const JobEnvironment& environment, JobLimits limits, Executor& executor, Clock& clock,
@@ -45,51 +56,47 @@ class JobManager final {
   JobManager(const JobManager&) = delete;
   JobManager& operator=(const JobManager&) = delete;
 
-  // Ends the jobs that an earlier process left unended: they have failed. Called once, first.
-  absl::Status RecoverInterrupted();
+  // Goes on with the jobs that an earlier process left unended. Called once, first.
+  absl::Status Recover(ResumeJobs policy);
 
-  // Checks the spec and fills in its defaults; starts nothing.
-  absl::StatusOr<v1::JobSpec> Check(v1::JobSpec spec, v1::Pacing default_pacing) const;
-
-  // Starts a job with a spec that Check returned, or finds the one that the same request started.
+  // Starts a job with a spec that CheckSpec returned, or finds the one that the same request
+  // started.
   absl::StatusOr<std::shared_ptr<Job>> Start(v1::JobSpec spec, const std::string& request_id);
 
-  // A job that runs or has ended; `name` is "jobs/{id}".
+  // `name` is "jobs/{id}". All but Delete return the job as it is then.
   absl::StatusOr<std::shared_ptr<Job>> Find(const std::string& name);
+  absl::StatusOr<v1::Job> Pause(const std::string& name);
+  absl::StatusOr<v1::Job> Resume(const std::string& name);
   absl::StatusOr<v1::Job> Cancel(const std::string& name);
+  // The job as it was.
+  absl::StatusOr<v1::Job> Delete(const std::string& name);
 
-  struct JobPage {
-    std::vector<v1::Job> jobs;
-    std::string next_page_token;
-  };
-  absl::StatusOr<JobPage> List(int page_size, const std::string& page_token,
-                               const std::string& filter);
+  // Of a job that somebody has: the same, for those whose call goes away.
+  absl::Status Pause(const std::shared_ptr<Job>& job);
+  absl::Status Cancel(const std::shared_ptr<Job>& job);
 
-  absl::StatusOr<v1::Scan> GetScan(const std::string& name);
-  struct ScanPage {
-    std::vector<v1::Scan> scans;
-    std::string next_page_token;
-  };
-  absl::StatusOr<ScanPage> ListScans(int page_size, const std::string& page_token);
+  JobTable& table() { return table_; }
+  // Ids of the jobs whose results a job that has not ended reads.
+  absl::StatusOr<std::map<std::string, std::string>> NeededJobs();
 
-  // No new jobs from now on; streams are told to end, jobs are stopped. Returns at once.
+  // No new jobs from now on; streams are told to end, jobs are stopped where they are, for the next
+  // process to go on with. Returns at once.
   void Drain();
   std::stop_token draining() const { return draining_.get_token(); }
-  // Waits until every job has ended. REQUIRES: Drain was called.
-  Task<> Join();
+  // Waits until every run has ended. REQUIRES: Drain was called.
+  Task<> Join() { return scope_.Join(); }
 
   const JobEnvironment& environment() const { return environment_; }
   const JobLimits& limits() const { return limits_; }
 
  private:
-  absl::StatusOr<std::shared_ptr<Job>> FindById(const std::string& id);
   absl::StatusOr<std::shared_ptr<Job>> FindByRequest(const RequestKey& request);
-  absl::StatusOr<std::shared_ptr<Job>> FromRecord(const JobRecord& record);
-  // Calls visit(job) for jobs below `before_id`, newest first, until it returns false.
-  absl::Status ForEachJob(const std::string& before_id, const std::string& kind,
-                          const std::function<bool(const v1::Job&, const std::string&)>& visit);
-  absl::Status Register(const std::shared_ptr<Job>& job);
-  void Forget(const std::string& id);
+  // Room for one more, until Settle or GiveBack.
+  absl::Status Reserve();
+  void GiveBack();
+  // Puts the job into the queue, or out of it, as its state says; starts what may start.
+  void Settle(const std::shared_ptr<Job>& job);
+  void StartWaiting();
   Task<> Run(std::shared_ptr<Job> job);
 
   const JobEnvironment& environment_;
@@ -97,14 +104,20 @@ class JobManager final {
   Executor& executor_;
   Clock& clock_;
   const Report report_;
+  JobTable table_;
   JobIdGenerator ids_;
   std::stop_source draining_;
   JobScope scope_;
 
   std::mutex mutex_;
-  bool takes_no_more_ ABSL_GUARDED_BY(mutex_) = false;
-  // Jobs that have not ended: at most max_running_jobs.
-  std::map<std::string, std::shared_ptr<Job>> live_ ABSL_GUARDED_BY(mutex_);
+  bool drains_ ABSL_GUARDED_BY(mutex_) = false;
+  std::size_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;
+  JobQueue queue_ ABSL_GUARDED_BY(mutex_);
+  // At most max_running_jobs.
+  std::map<std::string, std::shared_ptr<Job>> running_ ABSL_GUARDED_BY(mutex_);
+  // Jobs that stopped since they could not store, kept until they can: what is stored of them is
+  // older than what was shown. At most as many as had been accepted.
+  std::map<std::string, std::shared_ptr<Job>> unstored_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice

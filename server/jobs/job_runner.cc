@@ -29,30 +29,61 @@ Task<> WaitForConsumers(Job& job, std::size_t count, std::size_t batch_size, Exe
   // `batch_size` more may be pulled by now, and wait to be stored next.
   const std::uint64_t held = count + batch_size;
   const std::uint64_t ahead = window > held ? window - held : 0;
-  co_await job.log().WaitForRoom(executor, ahead, job.stop_token(), job);
+  co_await job.log().WaitForRoom(executor, ahead, job.run_stop_token(), job);
 }
 
-Task<> Drain(Job& job, const JobRun& run, const JobEnvironment& environment, Clock& clock) {
+// What earlier runs have recorded beyond the checkpoint; null for nothing.
+Task<std::unique_ptr<RecordedItems>> ReadRecorded(Job& job, const JobEnvironment& environment,
+                                                  JobScope& scope) {
+  const std::uint64_t first = job.checkpoint().sequence + 1;
+  if (first > job.log().extent().last) co_return nullptr;
+  RecordedItems::Builder recorded(environment.spool_directory, scope.stop_token());
+  std::uint64_t next = first;
+  while (true) {
+    const EventLog::Slice page = ValueOrThrow(job.log().Read(next));
+    if (page.events.empty()) break;
+    for (const EventRecord& event : page.events) {
+      if (const auto* file = std::get_if<FileEntry>(&event.event)) {
+        recorded.Add(*file);
+      } else {
+        const auto& payload = std::get<EventPayload>(event.event);
+        recorded.AddPayload(payload.kind, payload.payload);
+      }
+    }
+    next = page.events.back().sequence + 1;
+    ThrowIfStopRequested(scope.stop_token());
+    co_await recorded.Merge(scope.executor());
+    co_await scope.executor().YieldIfBusy();
+  }
+  co_return std::make_unique<RecordedItems>(co_await recorded.Finish(scope.executor()));
+}
+
+Task<> RunPipeline(Job& job, JobScope& scope, const JobEnvironment& environment, Clock& clock) {
+  job.SetRecorded(co_await ReadRecorded(job, environment, scope));
+  const JobRun run = {.job_id = job.id(),
+                      .spec = job.spec(),
+                      .scope = scope,
+                      .counters = job.counters(),
+                      .recorded = job.recorded(),
+                      .checkpoint = job.checkpoint().state};
   const std::size_t batch_size = BatchSize(job);
   auto batches = job.kind().start(run, environment) |
-                 Batch(run.scope, clock, {.max_items = batch_size, .max_delay = kStoreDelay});
+                 Batch(scope, clock, {.max_items = batch_size, .max_delay = kStoreDelay});
   while (auto batch = co_await batches.Next()) {
-    co_await WaitForConsumers(job, batch->size(), batch_size, run.scope.executor());
+    co_await WaitForConsumers(job, batch->size(), batch_size, scope.executor());
     ThrowIfError(job.Append(*std::move(batch)));
-    co_await run.scope.executor().YieldIfBusy();
+    co_await scope.executor().YieldIfBusy();
   }
 }
 
 }  // namespace
 
-Task<absl::Status> RunToEnd(std::shared_ptr<Job> job, const JobEnvironment& environment,
-                            Executor& executor, Clock& clock) {
-  job->MarkRunning();
-  JobScope scope(executor, job->stop_token());
-  const JobRun run = {job->id(), job->spec(), scope, job->counters()};
+Task<absl::Status> RunJob(std::shared_ptr<Job> job, const JobEnvironment& environment,
+                          Executor& executor, Clock& clock) {
+  JobScope scope(executor, job->run_stop_token());
   std::exception_ptr error;
   try {
-    co_await Drain(*job, run, environment, clock);
+    co_await RunPipeline(*job, scope, environment, clock);
   } catch (...) {
     error = std::current_exception();
   }
@@ -62,7 +93,7 @@ Task<absl::Status> RunToEnd(std::shared_ptr<Job> job, const JobEnvironment& envi
   } catch (...) {
     if (!error) error = std::current_exception();
   }
-  co_return job->Finish(ToStatus(error));
+  co_return job->EndRun(ToStatus(error));
 }
 
 }  // namespace sluice

@@ -17,14 +17,15 @@ namespace sluice {
 // How long an event may wait for others to be stored with.
 inline constexpr std::chrono::milliseconds kStoreDelay(20);
 
-// Runs a job from its first event to its last: pulls the pipeline in batches, waits for the
-// consumers of a paced job, stores each batch, publishes it. Ends when the job has ended and
-// everything it had started is joined. Returns what Job::Finish returned. Never throws.
+// One run of a job: reads back what earlier runs have recorded, pulls the pipeline in batches,
+// waits for the consumers of a paced job, stores each batch, publishes it. Ends when the run has
+// ended (with the job, or because it was told to stop) and everything it had started is joined.
+// Returns what Job::EndRun returned. Never throws. REQUIRES: job->BeginRun() was true.
 //
 // Bound: for a paced job, what was pulled and not yet taken by the slowest stream is at most
 // `window` events (and what the pipeline's own stages state), or 2 events where window is 1.
-Task<absl::Status> RunToEnd(std::shared_ptr<Job> job, const JobEnvironment& environment,
-                            Executor& executor, Clock& clock);
+Task<absl::Status> RunJob(std::shared_ptr<Job> job, const JobEnvironment& environment,
+                          Executor& executor, Clock& clock);
 
 }  // namespace sluice
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 #include "pipeline/async/status_error.h"
@@ -22,7 +23,17 @@ constexpr int kMaxKeepRules = 32;
 // A part of a large plan is about 100 KiB: two such batches are in memory at a time.
 constexpr std::size_t kEventsPerTransaction = 32;
 
-std::string_view StageOf(const v1::JobSpec&) { return "group"; }
+std::string_view StageOf(const v1::JobSpec& /*spec*/, const PipelineCounters& /*counters*/) {
+  return "group";
+}
+
+std::vector<std::string> InputsOf(const v1::JobSpec& spec) {
+  std::vector<std::string> jobs;
+  for (const std::string& scan : spec.reconcile().scans()) {
+    if (auto id = IdFromName(scan, "scans")) jobs.push_back(*std::move(id));
+  }
+  return jobs;
+}
 
 void CheckScans(const v1::ReconcileSpec& spec, FieldViolations& violations) {
   if (spec.scans().empty()) {
@@ -92,12 +103,8 @@ absl::StatusOr<v1::Job> ReadScanJob(const std::string& scan, Catalog& catalog) {
   absl::StatusOr<JobRecord> record = catalog.GetJob(*IdFromName(scan, "scans"));
   if (absl::IsNotFound(record.status())) return NotFoundError("scan", scan);
   if (!record.ok()) return CatalogError(record.status());
-  v1::Job job;
-  if (!job.ParseFromString(record->record)) {
-    return MakeError(absl::StatusCode::kDataLoss, "JOB_DAMAGED",
-                     absl::StrCat("the record of ", scan, " cannot be read"));
-  }
-  if (!job.spec().has_scan()) return NotFoundError("scan", scan);
+  absl::StatusOr<v1::Job> job = ParseJob(*record);
+  if (job.ok() && !job->spec().has_scan()) return NotFoundError("scan", scan);
   return job;
 }
 
@@ -110,6 +117,10 @@ absl::Status CheckWorld(const v1::JobSpec& spec, const JobEnvironment& environme
           "SCAN_NOT_COMPLETE", scan,
           absl::StrCat(scan, " is not complete: its job has ",
                        IsFinal(job->state()) ? "failed or was cancelled" : "not ended"));
+    }
+    if (job->oldest_sequence() > 1) {
+      return PreconditionError("SCAN_EXPIRED", scan,
+                               absl::StrCat("the files of ", scan, " are not kept any more"));
     }
   }
   return absl::OkStatus();
@@ -134,6 +145,7 @@ ReconcileOptions OptionsOf(const v1::ReconcileSpec& spec, Catalog& catalog) {
   }
   if (spec.has_min_copies()) options.min_copies = spec.min_copies();
   options.across_devices_only = spec.scope() == v1::ReconcileSpec::SCOPE_ACROSS_VOLUMES;
+  options.within_scan = spec.scope() == v1::ReconcileSpec::SCOPE_WITHIN_SCAN;
   options.keep = KeepRulesOf(spec);
   options.protect = CompileGlobs(spec.protect());
   options.action = *FromProto(spec.action());
@@ -156,19 +168,29 @@ CandidateQuery QueryOf(const v1::ReconcileSpec& spec) {
   return query;
 }
 
+// A checkpoint is the decimal position in the list of candidates.
+JobItem ToJobItem(ReconcileItem item) {
+  if (const auto* checkpoint = std::get_if<ReconcileCheckpoint>(&item)) {
+    return JobCheckpoint{.state = absl::StrCat(checkpoint->position)};
+  }
+  if (auto* error = std::get_if<ItemError>(&item)) return std::move(*error);
+  return std::get<Plan>(std::move(item));
+}
+
 AsyncGenerator<JobItem> Start(const JobRun& run, const JobEnvironment& environment) {
   const v1::ReconcileSpec& spec = run.spec.reconcile();
+  ReconcileOptions options = OptionsOf(spec, environment.catalog);
+  if (!run.checkpoint.empty() && !absl::SimpleAtoi(run.checkpoint, &options.start_position)) {
+    throw StatusError(absl::DataLossError("the job's checkpoint cannot be read"));
+  }
   std::shared_ptr<CandidateList> candidates =
       ValueOrThrow(environment.catalog.OpenCandidates(QueryOf(spec), run.scope.stop_token()));
-  auto items = Reconcile(OptionsOf(spec, environment.catalog),
-                         {.candidates = std::move(candidates),
-                          .digester = environment.digester,
-                          .scope = run.scope,
-                          .counters = run.counters,
-                          .spool_directory = environment.spool_directory});
-  while (auto item = co_await items.Next()) {
-    co_yield std::visit([](auto& value) { return JobItem(std::move(value)); }, *item);
-  }
+  auto items = Reconcile(std::move(options), {.candidates = std::move(candidates),
+                                              .digester = environment.digester,
+                                              .scope = run.scope,
+                                              .counters = run.counters,
+                                              .spool_directory = environment.spool_directory});
+  while (auto item = co_await items.Next()) co_yield ToJobItem(*std::move(item));
 }
 
 }  // namespace
@@ -178,6 +200,7 @@ JobKind ReconcileJobKind() {
           .spec_case = v1::JobSpec::kReconcile,
           .events_per_transaction = kEventsPerTransaction,
           .stage = StageOf,
+          .inputs = InputsOf,
           .check_fields = CheckFields,
           .check_world = CheckWorld,
           .start = Start};

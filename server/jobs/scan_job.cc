@@ -20,11 +20,19 @@ constexpr int kMaxRoots = 1000;
 // About 20 ms of a warm walk: large enough that a commit is a small part of it.
 constexpr std::size_t kEventsPerTransaction = 256;
 
-std::string_view StageOf(const v1::JobSpec& spec) {
-  const v1::DigestPolicy policy = spec.scan().digest_policy();
-  return policy == v1::DIGEST_POLICY_ALL || policy == v1::DIGEST_POLICY_CANDIDATES ? "digest"
-                                                                                   : "enumerate";
+std::string_view StageOf(const v1::JobSpec& spec, const PipelineCounters& counters) {
+  switch (spec.scan().digest_policy()) {
+    case v1::DIGEST_POLICY_ALL:
+      return "digest";
+    case v1::DIGEST_POLICY_CANDIDATES:
+      // Nothing is read before all sizes are known.
+      return counters.enumerated_all.load(std::memory_order_relaxed) ? "digest" : "enumerate";
+    default:
+      return "enumerate";
+  }
 }
+
+std::vector<std::string> InputsOf(const v1::JobSpec& /*spec*/) { return {}; }
 
 // Calls fn(bytes, field) for each root of the spec.
 template <typename Fn>
@@ -164,7 +172,10 @@ EnumerateOptions OptionsOf(const v1::ScanSpec& spec) {
 
 AsyncGenerator<ScanItem> Digested(AsyncGenerator<ScanItem> items, const v1::ScanSpec& spec,
                                   const JobRun& run, const JobEnvironment& environment) {
-  const DigestDeps deps = {environment.digester, run.scope, run.counters};
+  const DigestDeps deps = {.digester = environment.digester,
+                           .scope = run.scope,
+                           .counters = run.counters,
+                           .recorded = run.recorded};
   const DigestAlgorithm algorithm = *FromProto(spec.digest_algorithm());
   const std::size_t threads = ReadThreads(spec.read_threads());
   switch (spec.digest_policy()) {
@@ -174,7 +185,7 @@ AsyncGenerator<ScanItem> Digested(AsyncGenerator<ScanItem> items, const v1::Scan
       return DigestCandidates(std::move(items), algorithm, threads, environment.spool_directory,
                               deps);
     default:
-      return items;
+      return NotYetRecorded(std::move(items), run.recorded);
   }
 }
 
@@ -213,6 +224,7 @@ JobKind ScanJobKind() {
           .spec_case = v1::JobSpec::kScan,
           .events_per_transaction = kEventsPerTransaction,
           .stage = StageOf,
+          .inputs = InputsOf,
           .check_fields = CheckFields,
           .check_world = CheckWorld,
           .start = Start};
@@ -231,7 +243,8 @@ v1::Scan ScanOfJob(const v1::Job& job, const std::string& host) {
   scan.set_name(job.scan());
   scan.set_job(job.name());
   *scan.mutable_spec() = job.spec().scan();
-  scan.set_state(StateOf(job.state()));
+  const bool expired = job.oldest_sequence() > 1;
+  scan.set_state(expired ? v1::Scan::STATE_EXPIRED : StateOf(job.state()));
   *scan.mutable_create_time() = job.create_time();
   if (job.has_end_time()) *scan.mutable_end_time() = job.end_time();
   scan.set_file_count(job.counters().items());

@@ -1,7 +1,9 @@
 #include "server/ops/config.h"
 
 #include <cctype>
+#include <cstdint>
 #include <cstdlib>
+#include <map>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +13,11 @@ namespace sluice {
 namespace {
 
 constexpr int kUsageError = 2;
+
+// Seconds.
+std::map<std::string, std::uint64_t> TimeUnits() {
+  return {{"s", 1}, {"m", 60}, {"h", 60 * 60}, {"d", 24 * 60 * 60}};
+}
 
 // Empty where it is not set. Nothing changes the environment once main() has begun.
 std::string Environment(const std::string& name) {
@@ -59,6 +66,26 @@ void AddOptions(CLI::App& app, Config& config) {
   app.add_option("--max_streams", config.max_streams, "Streams that are open at a time")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
+  app.add_option("--max_queued_jobs", config.max_queued_jobs,
+                 "Jobs that wait for their turn at a time; more are refused")
+      ->check(CLI::Range(0, 100'000))
+      ->capture_default_str();
+  app.add_option(
+         "--resume_jobs", config.resume_jobs,
+         "What becomes of jobs that had not ended at the start: auto (they go on) or paused")
+      ->check(CLI::IsMember({"auto", "paused"}))
+      ->capture_default_str();
+  app.add_option("--job_retention", config.job_retention_seconds,
+                 "How long events and scans are kept after the end of their job (12h, 30d; 0: for "
+                 "ever)")
+      ->transform(CLI::AsNumberWithUnit(TimeUnits(), CLI::AsNumberWithUnit::CASE_SENSITIVE, "TIME"))
+      ->capture_default_str();
+  app.add_option(
+         "--max_catalog_bytes", config.max_catalog_bytes,
+         "When the catalog holds more, the jobs that ended first are given up (20GiB; 0: no "
+         "bound)")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
   app.add_option("--grace", config.grace_seconds,
                  "Seconds that calls are given to end after SIGTERM")
       ->check(CLI::Range(0, 3600))
@@ -104,13 +131,15 @@ std::string ToFile(const Config& config) {
     }
     return text + "]";
   };
-  return absl::StrCat("listen = ", list(config.listen), "\n", "data_dir = \"", config.data_dir,
-                      "\"\n", "allow_root = ", list(config.allow_root), "\n",
-                      "insecure_plaintext = ", config.insecure_plaintext ? "true" : "false", "\n",
-                      "job_threads = ", config.job_threads, "\n",
-                      "max_running_jobs = ", config.max_running_jobs, "\n",
-                      "max_streams = ", config.max_streams, "\n", "grace = ", config.grace_seconds,
-                      "\n", "log_level = \"", config.log_level, "\"\n");
+  return absl::StrCat(
+      "listen = ", list(config.listen), "\n", "data_dir = \"", config.data_dir, "\"\n",
+      "allow_root = ", list(config.allow_root), "\n",
+      "insecure_plaintext = ", config.insecure_plaintext ? "true" : "false", "\n",
+      "job_threads = ", config.job_threads, "\n", "max_running_jobs = ", config.max_running_jobs,
+      "\n", "max_queued_jobs = ", config.max_queued_jobs, "\n", "resume_jobs = \"",
+      config.resume_jobs, "\"\n", "job_retention = ", config.job_retention_seconds, "\n",
+      "max_catalog_bytes = ", config.max_catalog_bytes, "\n", "max_streams = ", config.max_streams,
+      "\n", "grace = ", config.grace_seconds, "\n", "log_level = \"", config.log_level, "\"\n");
 }
 
 // The first line of an error, as a user should read it.

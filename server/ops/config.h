@@ -2,6 +2,7 @@
 #define SLUICE_SERVER_OPS_CONFIG_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
@@ -17,8 +18,12 @@ struct Config {
   bool insecure_plaintext = false;
   std::size_t job_threads = 0;  // 0: two a processor, at least 4.
   std::size_t max_running_jobs = 16;
+  std::size_t max_queued_jobs = 1000;
   std::size_t max_streams = 1000;
   int grace_seconds = 10;
+  std::string resume_jobs = "auto";         // Or "paused".
+  std::uint64_t job_retention_seconds = 0;  // 0: for ever.
+  std::uint64_t max_catalog_bytes = 0;      // 0: no bound.
   std::string log_level = "info";
 };
 

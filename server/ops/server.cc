@@ -20,12 +20,14 @@
 
 #include "pipeline/async/clock.h"
 #include "pipeline/async/executor.h"
+#include "pipeline/async/job_scope.h"
 #include "pipeline/async/sync_wait.h"
 #include "pipeline/fs/content_digester.h"
 #include "pipeline/fs/path_text.h"
 #include "pipeline/fs/roots.h"
 #include "server/catalog/sqlite_catalog.h"
 #include "server/jobs/job_manager.h"
+#include "server/jobs/retention.h"
 #include "server/ops/listen_address.h"
 #include "server/rpc/call_runtime.h"
 #include "server/rpc/catalog_service.h"
@@ -99,6 +101,8 @@ JobEnvironment MakeEnvironment(const AllowedRoots& roots, Catalog& catalog,
   return environment;
 }
 
+void LogError(const std::string& message) { spdlog::error("{}", message); }
+
 class RunningServer final : public Server {
  public:
   RunningServer(const Config& config, AllowedRoots roots, std::unique_ptr<Catalog> catalog)
@@ -109,16 +113,24 @@ class RunningServer final : public Server {
         job_threads_(JobThreads(config)),
         call_threads_(kCallThreads),
         environment_(MakeEnvironment(roots_, *catalog_, digester_, config.data_dir)),
-        manager_(environment_, {.max_running_jobs = config.max_running_jobs}, job_threads_, clock_,
-                 [](const std::string& message) { spdlog::error("{}", message); }),
+        resume_jobs_(config.resume_jobs == "paused" ? ResumeJobs::kPaused : ResumeJobs::kAuto),
+        manager_(environment_,
+                 {.max_running_jobs = config.max_running_jobs,
+                  .max_queued_jobs = config.max_queued_jobs},
+                 job_threads_, clock_, LogError),
+        retention_(manager_,
+                   {.job_retention = std::chrono::seconds(config.job_retention_seconds),
+                    .max_catalog_bytes = config.max_catalog_bytes},
+                   job_threads_, clock_, LogError),
+        housekeeping_(job_threads_),
         runtime_(call_threads_, clock_, config.max_streams),
-        job_service_(manager_, runtime_),
-        catalog_service_(manager_, runtime_) {}
+        job_service_(manager_, retention_, runtime_),
+        catalog_service_(manager_, retention_, runtime_) {}
 
   ~RunningServer() override { Stop(); }
 
   absl::Status Serve(const std::vector<ListenAddress>& addresses) {
-    if (absl::Status status = manager_.RecoverInterrupted(); !status.ok()) return status;
+    if (absl::Status status = manager_.Recover(resume_jobs_); !status.ok()) return status;
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::channelz::experimental::InitChannelzService();
@@ -143,6 +155,7 @@ class RunningServer final : public Server {
       }
       addresses_.push_back(AddressText(addresses[i], ports[i]));
     }
+    housekeeping_.Spawn(retention_.Run(housekeeping_.stop_token()));
     SetHealth(true);
     return absl::OkStatus();
   }
@@ -159,6 +172,8 @@ class RunningServer final : public Server {
       server_->Wait();
     }
     SyncWait(runtime_.Join());
+    housekeeping_.RequestStop();
+    SyncWait(housekeeping_.Join());
     SyncWait(manager_.Join());
   }
 
@@ -196,7 +211,10 @@ class RunningServer final : public Server {
   ThreadPool job_threads_;
   ThreadPool call_threads_;
   const JobEnvironment environment_;
+  const ResumeJobs resume_jobs_;
   JobManager manager_;
+  Retention retention_;
+  JobScope housekeeping_;
   CallRuntime runtime_;
   JobService job_service_;
   CatalogService catalog_service_;

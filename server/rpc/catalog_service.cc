@@ -16,7 +16,8 @@
 #include "pipeline/fs/glob.h"
 #include "server/jobs/convert.h"
 #include "server/jobs/errors.h"
-#include "server/jobs/job_id.h"
+#include "server/jobs/job_lists.h"
+#include "server/jobs/scan_job.h"
 #include "server/rpc/stream_reactor.h"
 #include "server/rpc/unary_call.h"
 
@@ -54,7 +55,7 @@ std::optional<Digest> WantedDigest(const std::string& text, FieldViolations& vio
 
 // What a StreamFiles request asks for, checked.
 struct FileRequest {
-  std::string job_id;
+  std::shared_ptr<Job> job;
   FileQuery query;
   GlobSet glob;
   std::uint32_t batch = kDefaultBatch;
@@ -81,8 +82,7 @@ FileRequest Checked(const v1::StreamFilesRequest& request, JobManager& manager) 
     }
   }
   ThrowIfError(violations.ToStatus());
-  (void)ValueOrThrow(manager.GetScan(request.scan()));
-  result.job_id = *IdFromName(request.scan(), "scans");
+  result.job = ValueOrThrow(FindScan(manager.table(), request.scan()));
   return result;
 }
 
@@ -120,8 +120,9 @@ AsyncGenerator<Response> InMessages(std::uint64_t next, std::uint32_t batch, std
 AsyncGenerator<v1::StreamFilesResponse> Files(v1::StreamFilesRequest request, StreamCall call) {
   const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
   const FileRequest wanted = Checked(request, call.manager);
+  const auto lease = ValueOrThrow(Job::ReadLease::Acquire(wanted.job));
   const auto read = [&](std::uint64_t next) {
-    return call.catalog().ReadFiles(wanted.job_id, next, wanted.query, kPageRows);
+    return call.catalog().ReadFiles(wanted.job->id(), next, wanted.query, kPageRows);
   };
   const auto add = [&](const EventRecord& record, v1::StreamFilesResponse& response) {
     const auto& file = std::get<FileEntry>(record.event);
@@ -138,7 +139,7 @@ AsyncGenerator<v1::StreamFilesResponse> Files(v1::StreamFilesRequest request, St
 }
 
 struct PlanRequest {
-  std::string job_id;
+  std::shared_ptr<Job> job;
   std::string digest;
   std::uint32_t batch = kDefaultBatch;
 };
@@ -152,20 +153,20 @@ PlanRequest Checked(const v1::StreamPlansRequest& request, JobManager& manager) 
     result.digest = DigestText(*digest);
   }
   ThrowIfError(violations.ToStatus());
-  const std::shared_ptr<Job> job = ValueOrThrow(manager.Find(request.job()));
-  if (!job->spec().has_reconcile()) {
+  result.job = ValueOrThrow(manager.Find(request.job()));
+  if (!result.job->spec().has_reconcile()) {
     throw StatusError(PreconditionError("JOB_KIND", request.job(),
                                         absl::StrCat(request.job(), " is no reconcile job")));
   }
-  result.job_id = job->id();
   return result;
 }
 
 AsyncGenerator<v1::StreamPlansResponse> Plans(v1::StreamPlansRequest request, StreamCall call) {
   const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
   const PlanRequest wanted = Checked(request, call.manager);
+  const auto lease = ValueOrThrow(Job::ReadLease::Acquire(wanted.job));
   const auto read = [&](std::uint64_t next) {
-    return call.catalog().ReadPayloads(wanted.job_id, next, v1::JobEvent::kPlan, kPageRows);
+    return call.catalog().ReadPayloads(wanted.job->id(), next, v1::JobEvent::kPlan, kPageRows);
   };
   const auto add = [&](const EventRecord& record, v1::StreamPlansResponse& response) {
     v1::JobEvent event;
@@ -187,9 +188,9 @@ grpc::ServerUnaryReactor* CatalogService::GetScan(grpc::CallbackServerContext* c
                                                   const v1::GetScanRequest* request,
                                                   v1::GetScanResponse* response) {
   return Answer(runtime_, context, [this, request, response] {
-    absl::StatusOr<v1::Scan> scan = manager_.GetScan(request->name());
-    if (scan.ok()) response->mutable_scan()->Swap(&*scan);
-    return scan.status();
+    const auto job = FindScan(manager_.table(), request->name());
+    if (job.ok()) *response->mutable_scan() = ScanOf((*job)->Snapshot());
+    return job.status();
   });
 }
 
@@ -197,12 +198,32 @@ grpc::ServerUnaryReactor* CatalogService::ListScans(grpc::CallbackServerContext*
                                                     const v1::ListScansRequest* request,
                                                     v1::ListScansResponse* response) {
   return Answer(runtime_, context, [this, request, response] {
-    auto page = manager_.ListScans(request->page_size(), request->page_token());
+    auto page = sluice::ListScans(manager_.table(), manager_.environment().host,
+                                  request->page_size(), request->page_token());
     if (!page.ok()) return page.status();
     for (v1::Scan& scan : page->scans) response->add_scans()->Swap(&scan);
     response->set_next_page_token(page->next_page_token);
     return absl::OkStatus();
   });
+}
+
+grpc::ServerUnaryReactor* CatalogService::DeleteScan(grpc::CallbackServerContext* context,
+                                                     const v1::DeleteScanRequest* request,
+                                                     v1::DeleteScanResponse* response) {
+  return Answer(runtime_, context, [this, request, response]() -> absl::Status {
+    const auto scan = FindScan(manager_.table(), request->name());
+    if (request->allow_missing() && absl::IsNotFound(scan.status())) return absl::OkStatus();
+    if (!scan.ok()) return scan.status();
+    const absl::StatusOr<v1::Job> job = manager_.Delete(absl::StrCat("jobs/", (*scan)->id()));
+    if (!job.ok()) return job.status();
+    *response->mutable_scan() = ScanOf(*job);
+    retention_.Kick();
+    return absl::OkStatus();
+  });
+}
+
+v1::Scan CatalogService::ScanOf(const v1::Job& job) const {
+  return ScanOfJob(job, manager_.environment().host);
 }
 
 grpc::ServerWriteReactor<v1::StreamFilesResponse>* CatalogService::StreamFiles(

@@ -2,16 +2,18 @@
 #define SLUICE_SERVER_RPC_JOB_SERVICE_H_
 
 #include "server/jobs/job_manager.h"
+#include "server/jobs/retention.h"
 #include "server/rpc/call_runtime.h"
 #include "sluice/v1/job_service.grpc.pb.h"
 
 namespace sluice {
 
 // sluice.v1.JobService on the callback API: checks requests, and carries jobs to those who pull.
-// Thread-safe. Lifetime: the manager and the runtime outlive it and its calls.
+// Thread-safe. Lifetime: what it is made of outlives it and its calls.
 class JobService final : public v1::JobService::CallbackService {
  public:
-  JobService(JobManager& manager, CallRuntime& runtime) : manager_(manager), runtime_(runtime) {}
+  JobService(JobManager& manager, Retention& retention, CallRuntime& runtime)
+      : manager_(manager), retention_(retention), runtime_(runtime) {}
 
   grpc::ServerWriteReactor<v1::RunJobResponse>* RunJob(grpc::CallbackServerContext* context,
                                                        const v1::RunJobRequest* request) override;
@@ -29,12 +31,28 @@ class JobService final : public v1::JobService::CallbackService {
   grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
                                       const v1::CancelJobRequest* request,
                                       v1::CancelJobResponse* response) override;
+  grpc::ServerUnaryReactor* PauseJob(grpc::CallbackServerContext* context,
+                                     const v1::PauseJobRequest* request,
+                                     v1::PauseJobResponse* response) override;
+  grpc::ServerUnaryReactor* ResumeJob(grpc::CallbackServerContext* context,
+                                      const v1::ResumeJobRequest* request,
+                                      v1::ResumeJobResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteJob(grpc::CallbackServerContext* context,
+                                      const v1::DeleteJobRequest* request,
+                                      v1::DeleteJobResponse* response) override;
+  grpc::ServerUnaryReactor* WaitJob(grpc::CallbackServerContext* context,
+                                    const v1::WaitJobRequest* request,
+                                    v1::WaitJobResponse* response) override;
+  grpc::ServerUnaryReactor* ListJobEvents(grpc::CallbackServerContext* context,
+                                          const v1::ListJobEventsRequest* request,
+                                          v1::ListJobEventsResponse* response) override;
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
                                           const v1::GetServerInfoRequest* request,
                                           v1::GetServerInfoResponse* response) override;
 
  private:
   JobManager& manager_;
+  Retention& retention_;
   CallRuntime& runtime_;
 };
 

@@ -26,7 +26,7 @@ class EventLogTest : public testing::Test, public EventLog::WaitObserver {
            .time_ns = 0,
            .event = EventPayload{.kind = 5, .payload = std::string(payload_bytes, 'x')}});
     }
-    ASSERT_TRUE(catalog_.AppendEvents({.id = "job"}, chunk).ok());
+    ASSERT_TRUE(catalog_.AppendEvents({.id = "job", .last_sequence = last_}, chunk).ok());
     log_->Publish(std::move(chunk));
   }
   void OnWaiting(bool waiting) override { waiting_ = waiting; }
@@ -38,7 +38,7 @@ class EventLogTest : public testing::Test, public EventLog::WaitObserver {
   FakeCatalog catalog_;
   ManualExecutor executor_;
   std::stop_source stop_;
-  std::shared_ptr<EventLog> log_ = std::make_shared<EventLog>(catalog_, "job", 0, false);
+  std::shared_ptr<EventLog> log_ = std::make_shared<EventLog>(catalog_, "job", EventLog::Extent{});
   std::uint64_t last_ = 0;
   bool waiting_ = false;
 };
@@ -75,6 +75,21 @@ TEST_F(EventLogTest, RingIsBoundedInBytes) {
   Append(1, EventLog::kRingBytes);
   EXPECT_EQ(log_->Read(1)->events.size(), 2U);
   EXPECT_EQ(catalog_.reads(), 1U) << "the first chunk should have left the ring";
+}
+
+TEST_F(EventLogTest, ReadersOfExpiredEventsLearnWhichAreKept) {
+  Append(3);
+  log_->Expire();
+  const absl::Status expired = log_->Read(2).status();
+  EXPECT_TRUE(absl::IsOutOfRange(expired)) << expired;
+  EXPECT_TRUE(log_->Read(4)->events.empty()) << "whoever has read all of it is not too late";
+  EXPECT_EQ(log_->extent().oldest, 4U);
+}
+
+TEST_F(EventLogTest, ReadersOfADeletedJobGetItsError) {
+  Append(3);
+  log_->Fail(absl::NotFoundError("gone"));
+  EXPECT_TRUE(absl::IsNotFound(log_->Read(1).status()));
 }
 
 TEST_F(EventLogTest, WriterWaitsWhileNobodyIsSubscribed) {

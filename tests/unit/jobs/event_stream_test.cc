@@ -24,9 +24,9 @@ using std::chrono::seconds;
 
 class NoDigester final : public ContentDigester {
  public:
-  ItemResult<ContentDigest> DigestFile(const DigestRequest& request,
-                                       const std::stop_token&) override {
-    return MakeItemError(request.path, "open", EIO);
+  Task<ItemResult<ContentDigest>> DigestFile(DigestRequest request, Executor&,
+                                             std::stop_token) override {
+    co_return MakeItemError(request.path, "open", EIO);
   }
   std::optional<ItemError> CheckVersion(const std::string&, const FileStat&) override {
     return std::nullopt;
@@ -44,7 +44,11 @@ v1::JobSpec ScanSpec() {
 // A job whose events the test appends, and one stream of it that the test pulls by hand.
 class EventStreamTest : public testing::Test {
  protected:
-  EventStreamTest() { job_->MarkRunning(); }
+  EventStreamTest() {
+    clock_.Advance(seconds(1));  // At the very beginning of time, nothing can have ended.
+    EXPECT_TRUE(job_->Create().ok());
+    EXPECT_TRUE(job_->BeginRun());
+  }
 
   void Append(std::size_t count) {
     ASSERT_TRUE(job_->Append(std::vector<JobItem>(count, FileEntry{.path = "/data/f"})).ok());
@@ -111,7 +115,7 @@ TEST_F(EventStreamTest, FullMessagesComeWithoutWaitingAndTheRestAfterTheDelay) {
 
 TEST_F(EventStreamTest, StreamsOfOneJobGetTheSameBytes) {
   Append(10);
-  ASSERT_TRUE(job_->Finish(absl::OkStatus()).ok());
+  ASSERT_TRUE(job_->EndRun(absl::OkStatus()).ok());
   auto early = Stream(1);
   auto late = Stream(4, {.max_batch_events = 1});
   PullNow(early);
@@ -129,7 +133,7 @@ TEST_F(EventStreamTest, LastMessageSaysHowTheJobEnded) {
   auto stream = Stream();
   PullNow(stream);
   Append(1);
-  ASSERT_TRUE(job_->Finish(absl::OkStatus()).ok());
+  ASSERT_TRUE(job_->EndRun(absl::OkStatus()).ok());
   const v1::EventBatch events = PullNow(stream);
   ASSERT_EQ(events.events_size(), 2);
   EXPECT_EQ(events.events(1).state_change().state(), v1::JOB_STATE_SUCCEEDED);
@@ -222,7 +226,7 @@ TEST_F(EventStreamTest, SequenceThatNeverComesIsAnErrorWhenTheJobEnds) {
   auto stream = Stream(100);
   PullNow(stream);
   Started<std::optional<v1::EventBatch>> next(NextOf(stream));
-  ASSERT_TRUE(job_->Finish(absl::OkStatus()).ok());
+  ASSERT_TRUE(job_->EndRun(absl::OkStatus()).ok());
   executor_.RunAll();
   ASSERT_TRUE(next.done());
   try {
@@ -231,6 +235,43 @@ TEST_F(EventStreamTest, SequenceThatNeverComesIsAnErrorWhenTheJobEnds) {
   } catch (const StatusError& error) {
     EXPECT_TRUE(absl::IsOutOfRange(error.status()));
   }
+}
+
+TEST_F(EventStreamTest, JobIsShownAgainWhenItsStateHasChangedWithoutAnEvent) {
+  auto stream = Stream();
+  PullNow(stream);
+  Started<std::optional<v1::EventBatch>> next(NextOf(stream));
+  executor_.RunAll();
+  EXPECT_FALSE(next.done());
+  ASSERT_TRUE(job_->Pause().ok());
+  executor_.RunAll();
+  ASSERT_TRUE(next.done());
+  EXPECT_EQ(next.Get()->job().state(), v1::JOB_STATE_PAUSING);
+}
+
+TEST_F(EventStreamTest, EventsThatExpireEndTheStreamWithOutOfRange) {
+  Append(3);
+  ASSERT_TRUE(job_->EndRun(absl::OkStatus()).ok());
+  ASSERT_TRUE(*job_->ExpireEvents());
+  auto stream = Stream(2);
+  PullNow(stream);
+  const v1::EventBatch last = PullNow(stream);
+  EXPECT_EQ(last.end().reason(), v1::StreamEnd::REASON_EVENTS_EXPIRED);
+  Started<std::optional<v1::EventBatch>> after(NextOf(stream));
+  try {
+    after.Get();
+    FAIL() << "the stream should have ended with an error";
+  } catch (const StatusError& error) {
+    EXPECT_TRUE(absl::IsOutOfRange(error.status()));
+  }
+}
+
+TEST_F(EventStreamTest, EventsThatAreReadDoNotExpire) {
+  Append(3);
+  ASSERT_TRUE(job_->EndRun(absl::OkStatus()).ok());
+  auto stream = Stream();
+  PullNow(stream);
+  EXPECT_FALSE(*job_->ExpireEvents());
 }
 
 TEST_F(EventStreamTest, OptionsOutOfRangeAreNamed) {

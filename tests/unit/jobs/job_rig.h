@@ -17,6 +17,7 @@
 #include "server/catalog/sqlite_catalog.h"
 #include "server/jobs/event_stream.h"
 #include "server/jobs/job_manager.h"
+#include "server/jobs/job_spec.h"
 #include "tests/unit/catalog/fixture.h"
 #include "tests/unit/fs/temp_tree.h"
 
@@ -25,19 +26,25 @@ namespace sluice {
 // A job manager with all it needs that is real: a tree, a catalog, threads, a clock.
 class JobRig final {
  public:
-  explicit JobRig(JobLimits limits = {}) : limits_(limits) { Open(); }
+  // `digester`: nullptr for the real one.
+  explicit JobRig(JobLimits limits = {}, ContentDigester* digester = nullptr)
+      : limits_(limits), digester_(digester != nullptr ? *digester : real_digester_) {
+    Open();
+  }
   JobRig(const JobRig&) = delete;
   JobRig& operator=(const JobRig&) = delete;
   ~JobRig() { Close(); }
 
   const TempTree& tree() const { return tree_; }
+  Executor& executor() { return threads_; }
+  Clock& clock() { return clock_; }
   JobManager& manager() { return *manager_; }
   Catalog& catalog() { return *catalog_; }
 
-  // As after a crash: what the catalog knows stays, nothing else does.
-  void Reopen() {
+  // As a server that is stopped and started again.
+  void Restart(ResumeJobs policy = ResumeJobs::kAuto) {
     Close();
-    Open();
+    Open(policy);
   }
 
   v1::JobSpec ScanSpec(v1::DigestPolicy policy = v1::DIGEST_POLICY_NONE) const {
@@ -50,7 +57,7 @@ class JobRig final {
   // Checks the spec and starts it.
   absl::StatusOr<std::shared_ptr<Job>> Start(v1::JobSpec spec, const std::string& request_id = "",
                                              v1::Pacing pacing = v1::PACING_FREE_RUNNING) {
-    absl::StatusOr<v1::JobSpec> checked = manager_->Check(std::move(spec), pacing);
+    absl::StatusOr<v1::JobSpec> checked = CheckSpec(std::move(spec), pacing, *environment_);
     if (!checked.ok()) return checked.status();
     return manager_->Start(*std::move(checked), request_id);
   }
@@ -79,7 +86,7 @@ class JobRig final {
     co_return events;
   }
 
-  void Open() {
+  void Open(ResumeJobs policy = ResumeJobs::kAuto) {
     catalog_ = Value(OpenSqliteCatalog(data_.path()));
     environment_.emplace(JobEnvironment{.roots = roots_,
                                         .catalog = *catalog_,
@@ -89,6 +96,7 @@ class JobRig final {
                                         .protected_directories = {}});
     manager_ = std::make_unique<JobManager>(*environment_, limits_, threads_, clock_,
                                             [](const std::string& text) { ADD_FAILURE() << text; });
+    EXPECT_EQ(manager_->Recover(policy), absl::OkStatus());
   }
 
   void Close() {
@@ -102,7 +110,8 @@ class JobRig final {
   TempTree tree_;
   TempDirectory data_;
   AllowedRoots roots_ = tree_.Roots();
-  FileContentDigester digester_{roots_};
+  FileContentDigester real_digester_{roots_};
+  ContentDigester& digester_;
   SystemClock clock_;
   ThreadPool threads_{3};
   std::unique_ptr<Catalog> catalog_;

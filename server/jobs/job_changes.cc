@@ -1,0 +1,380 @@
+// How a job changes: see the drawing in job.h.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "server/jobs/errors.h"
+#include "server/jobs/job.h"
+
+namespace sluice {
+namespace {
+
+void Count(const JobItem& item, v1::JobCounters& results) {
+  if (const auto* file = std::get_if<FileEntry>(&item)) {
+    results.set_items(results.items() + 1);
+    if (file->stat.type == FileType::kRegular) {
+      results.set_total_bytes(results.total_bytes() + file->stat.size);
+    }
+  } else if (const auto* plan = std::get_if<Plan>(&item)) {
+    results.set_items(results.items() + 1);
+    results.set_groups(results.groups() + (plan->last_part ? 1 : 0));
+    results.set_recoverable_bytes(results.recoverable_bytes() + plan->recoverable_bytes);
+  } else if (std::holds_alternative<ItemError>(item)) {
+    results.set_errors(results.errors() + 1);
+  }
+}
+
+absl::Status StateError(const std::string& id, v1::JobState state, absl::string_view wanted) {
+  return PreconditionError(
+      "JOB_STATE", absl::StrCat("jobs/", id),
+      absl::StrCat("jobs/", id, " cannot be ", wanted, ": it is ", v1::JobState_Name(state)));
+}
+
+absl::Status DeletedError(const std::string& id) {
+  return NotFoundError("job", absl::StrCat("jobs/", id));
+}
+
+}  // namespace
+
+absl::Status Job::CheckDeleted() const { return deleted_ ? DeletedError(id_) : absl::OkStatus(); }
+
+absl::Status Job::Create() {
+  std::lock_guard changing(store_);
+  JobRecord record;
+  {
+    std::lock_guard lock(mutex_);
+    record = MakeRecord(facts_, 0);
+  }
+  return environment_.catalog.CreateJob(record);
+}
+
+absl::Status Job::Store(Facts next, EventLog::Chunk events) {
+  ++next.version;
+  JobRecord record;
+  {
+    std::lock_guard lock(mutex_);
+    record = MakeRecord(next, events.empty() ? log_->extent().last : events.back().sequence);
+  }
+  const absl::Status stored = environment_.catalog.AppendEvents(record, events);
+  if (!stored.ok()) return CatalogError(stored);
+  {
+    // At once: nobody sees the state without its event, or the event without the state.
+    std::lock_guard lock(mutex_);
+    facts_ = std::move(next);
+    log_->Publish(std::move(events));
+  }
+  return absl::OkStatus();
+}
+
+void Job::Show(Facts next) {
+  {
+    std::lock_guard lock(mutex_);
+    facts_ = std::move(next);
+  }
+  log_->changed().Notify();
+}
+
+absl::Status Job::StoreState(Facts next) {
+  v1::StateChange change;
+  change.set_state(next.state);
+  std::uint64_t sequence = 0;
+  {
+    std::lock_guard lock(mutex_);
+    sequence = log_->extent().last + 1;
+    if (IsFinal(next.state)) *change.mutable_summary() = MakeSummary(next);
+  }
+  EventLog::Chunk events;
+  events.push_back(ToEventRecord(change, sequence, clock_.UnixNanos()));
+  return Store(std::move(next), std::move(events));
+}
+
+absl::Status Job::Finish(Facts next) {
+  next.end_time_ns = clock_.UnixNanos();
+  if (absl::Status stored = StoreState(std::move(next)); !stored.ok()) return stored;
+  log_->Close();
+  return absl::OkStatus();
+}
+
+absl::Status Job::StopRun(v1::JobState intent) {
+  Facts next = CopyFacts();
+  next.state = intent;
+  std::stop_source run_stop;
+  {
+    std::lock_guard lock(mutex_);
+    run_stop = run_stop_;
+  }
+  if (!Store(next, {}).ok()) {
+    ++next.version;
+    Show(std::move(next));
+  }
+  run_stop.request_stop();
+  return absl::OkStatus();
+}
+
+absl::Status Job::Pause() {
+  std::lock_guard changing(store_);
+  if (absl::Status status = CheckDeleted(); !status.ok()) return status;
+  Facts next = CopyFacts();
+  switch (next.state) {
+    case v1::JOB_STATE_QUEUED:
+      next.state = v1::JOB_STATE_PAUSED;
+      return StoreState(std::move(next));
+    case v1::JOB_STATE_RUNNING:
+      return StopRun(v1::JOB_STATE_PAUSING);
+    case v1::JOB_STATE_PAUSING:
+      resume_after_pause_ = false;
+      return absl::OkStatus();
+    case v1::JOB_STATE_PAUSED:
+      return absl::OkStatus();
+    default:
+      return StateError(id_, next.state, "paused");
+  }
+}
+
+absl::Status Job::Resume() {
+  std::lock_guard changing(store_);
+  if (absl::Status status = CheckDeleted(); !status.ok()) return status;
+  Facts next = CopyFacts();
+  switch (next.state) {
+    case v1::JOB_STATE_PAUSED:
+      next.state = v1::JOB_STATE_QUEUED;
+      next.error.Clear();
+      return StoreState(std::move(next));
+    case v1::JOB_STATE_PAUSING:
+      resume_after_pause_ = true;
+      return absl::OkStatus();
+    case v1::JOB_STATE_QUEUED:
+    case v1::JOB_STATE_RUNNING:
+      return absl::OkStatus();
+    default:
+      return StateError(id_, next.state, "resumed");
+  }
+}
+
+absl::Status Job::Cancel() {
+  std::lock_guard changing(store_);
+  if (absl::Status status = CheckDeleted(); !status.ok()) return status;
+  Facts next = CopyFacts();
+  switch (next.state) {
+    case v1::JOB_STATE_QUEUED:
+    case v1::JOB_STATE_PAUSED:
+      next.state = v1::JOB_STATE_CANCELLED;
+      next.error.Clear();
+      return Finish(std::move(next));
+    case v1::JOB_STATE_RUNNING:
+    case v1::JOB_STATE_PAUSING:
+      return StopRun(v1::JOB_STATE_CANCELLING);
+    default:
+      return absl::OkStatus();
+  }
+}
+
+absl::Status Job::Delete() {
+  std::lock_guard changing(store_);
+  if (absl::Status status = CheckDeleted(); !status.ok()) return status;
+  if (const v1::JobState state = CopyFacts().state; !IsFinal(state)) {
+    return StateError(id_, state, "deleted");
+  }
+  absl::Status status = environment_.catalog.DeleteJob(id_);
+  if (!status.ok() && !absl::IsNotFound(status)) return CatalogError(status);
+  deleted_ = true;
+  log_->Fail(DeletedError(id_));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Job::ExpireEvents() {
+  std::lock_guard changing(store_);
+  if (deleted_ || !IsFinal(CopyFacts().state) || readers_ > 0 || log_->has_subscriptions()) {
+    return false;
+  }
+  if (absl::Status status = environment_.catalog.ExpireEvents(id_); !status.ok()) {
+    return CatalogError(status);
+  }
+  log_->Expire();
+  return true;
+}
+
+absl::StatusOr<Job::ReadLease> Job::ReadLease::Acquire(std::shared_ptr<Job> job) {
+  std::lock_guard changing(job->store_);
+  if (absl::Status status = job->CheckDeleted(); !status.ok()) return status;
+  const EventLog::Extent extent = job->log_->extent();
+  if (extent.oldest > 1) return ExpiredError(1, extent);
+  ++job->readers_;
+  return ReadLease(std::move(job));
+}
+
+absl::Status Job::Recover(bool pause) {
+  std::lock_guard changing(store_);
+  Facts next = CopyFacts();
+  switch (next.state) {
+    case v1::JOB_STATE_CANCELLING:
+      next.state = v1::JOB_STATE_CANCELLED;
+      return Finish(std::move(next));
+    case v1::JOB_STATE_QUEUED:
+      if (!pause) return absl::OkStatus();
+      [[fallthrough]];
+    case v1::JOB_STATE_PAUSING:
+      next.state = v1::JOB_STATE_PAUSED;
+      return StoreState(std::move(next));
+    default:
+      return absl::OkStatus();
+  }
+}
+
+void Job::Drain() {
+  std::lock_guard changing(store_);
+  draining_ = true;
+  std::stop_source run_stop;
+  {
+    std::lock_guard lock(mutex_);
+    run_stop = run_stop_;
+  }
+  run_stop.request_stop();
+}
+
+std::stop_token Job::run_stop_token() const {
+  std::lock_guard lock(mutex_);
+  return run_stop_.get_token();
+}
+
+PipelineCounters& Job::counters() {
+  std::lock_guard lock(mutex_);
+  return *counters_;
+}
+
+bool Job::BeginRun() {
+  std::lock_guard changing(store_);
+  if (draining_) return false;
+  std::lock_guard lock(mutex_);
+  if (facts_.state != v1::JOB_STATE_QUEUED) return false;
+  facts_.state = v1::JOB_STATE_RUNNING;
+  if (facts_.start_time_ns == 0) facts_.start_time_ns = clock_.UnixNanos();
+  run_stop_ = std::stop_source();
+  progress_.Reset();
+  resuming_ = true;
+  return true;
+}
+
+void Job::SetRecorded(std::unique_ptr<RecordedItems> recorded) {
+  recorded_ = std::move(recorded);
+  resuming_ = false;
+}
+
+void Job::OnWaiting(bool waiting) {
+  {
+    std::lock_guard lock(mutex_);
+    waiting_ = waiting;
+  }
+  // A stream that waits for more events to send together learns that none will come.
+  if (waiting) log_->changed().Notify();
+}
+
+std::optional<EventRecord> Job::ToNewEvent(JobItem item, Facts& facts, std::uint64_t sequence,
+                                           std::int64_t time_ns) const {
+  v1::JobCounters results = facts.results;
+  Count(item, results);
+  EventRecord event = ToEventRecord(std::move(item), plan_names_, sequence, time_ns);
+  const auto* payload = std::get_if<EventPayload>(&event.event);
+  if (payload != nullptr && recorded_ != nullptr &&
+      recorded_->ContainsPayload(payload->kind, payload->payload)) {
+    return std::nullopt;
+  }
+  facts.results = std::move(results);
+  return event;
+}
+
+absl::Status Job::Append(std::vector<JobItem> items) {
+  std::lock_guard changing(store_);
+  const std::int64_t now = clock_.UnixNanos();
+  Facts next = CopyFacts();
+  std::uint64_t sequence = log_->extent().last;
+  EventLog::Chunk events;
+  events.reserve(items.size());
+  for (JobItem& item : items) {
+    if (auto* checkpoint = std::get_if<JobCheckpoint>(&item)) {
+      next.checkpoint = {.sequence = sequence, .state = std::move(checkpoint->state)};
+    } else if (auto event = ToNewEvent(std::move(item), next, sequence + 1, now)) {
+      events.push_back(*std::move(event));
+      ++sequence;
+    }
+  }
+  const std::uint64_t errors = next.results.errors();
+  if (events.empty()) {
+    // A checkpoint alone is not worth a transaction: it is stored with the next event.
+    std::lock_guard lock(mutex_);
+    facts_.checkpoint = std::move(next.checkpoint);
+    return absl::OkStatus();
+  }
+  if (absl::Status stored = Store(std::move(next), std::move(events)); !stored.ok()) {
+    store_error_ = stored;
+    return stored;
+  }
+  if (spec_.has_max_item_errors() && errors > spec_.max_item_errors()) {
+    return MakeError(
+        absl::StatusCode::kResourceExhausted, "TOO_MANY_ITEM_ERRORS",
+        absl::StrCat(errors, " items have failed; max_item_errors is ", spec_.max_item_errors()));
+  }
+  return absl::OkStatus();
+}
+
+Job::Facts Job::AfterRun(const absl::Status& outcome) const {
+  Facts next = CopyFacts();
+  const v1::JobState intent = next.state;
+  if (outcome.ok()) {
+    next.state = v1::JOB_STATE_SUCCEEDED;
+  } else if (!store_error_.ok() && intent != v1::JOB_STATE_CANCELLING) {
+    next.state = v1::JOB_STATE_PAUSED;
+    next.error = ToWireStatus(store_error_);
+  } else if (absl::IsCancelled(outcome) && intent == v1::JOB_STATE_CANCELLING) {
+    next.state = v1::JOB_STATE_CANCELLED;
+  } else if (absl::IsCancelled(outcome) && intent == v1::JOB_STATE_PAUSING) {
+    next.state = v1::JOB_STATE_PAUSED;
+  } else if (absl::IsCancelled(outcome) && draining_) {
+    next.state = v1::JOB_STATE_QUEUED;
+  } else {
+    next.state = v1::JOB_STATE_FAILED;
+    next.error = ToWireStatus(outcome);
+  }
+  return next;
+}
+
+absl::Status Job::EndRun(const absl::Status& outcome) {
+  std::lock_guard changing(store_);
+  recorded_.reset();
+  Facts next = AfterRun(outcome);
+  {
+    // The figures of this run become those that a later one goes on from.
+    std::lock_guard lock(mutex_);
+    next.results = MakeCounters(next);
+    counters_ = std::make_unique<PipelineCounters>();
+    facts_.results = next.results;
+    waiting_ = false;
+  }
+  store_error_ = absl::OkStatus();
+  const bool resume = std::exchange(resume_after_pause_, false);
+  absl::Status stored;
+  if (IsFinal(next.state)) {
+    stored = Finish(next);
+  } else if (next.state == v1::JOB_STATE_QUEUED) {
+    stored = Store(next, {});
+  } else {
+    stored = StoreState(next);
+  }
+  if (!stored.ok()) {
+    // What is stored is older, and good enough to go on from: here or in another process.
+    next.state = v1::JOB_STATE_PAUSED;
+    next.error = ToWireStatus(stored);
+    Show(std::move(next));
+    return stored;
+  }
+  if (resume && next.state == v1::JOB_STATE_PAUSED) {
+    next = CopyFacts();
+    next.state = v1::JOB_STATE_QUEUED;
+    return StoreState(std::move(next));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sluice
