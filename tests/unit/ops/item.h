@@ -17,14 +17,17 @@ class Item final {
   explicit Item(int value) noexcept : value_(value) { ++alive; }
   Item(const Item& other) noexcept : value_(other.value_) { ++alive; }
   Item(Item&& other) noexcept : value_(std::exchange(other.value_, kMovedFrom)) { ++alive; }
-  Item& operator=(const Item& other) noexcept = default;
+  Item& operator=(const Item& other) noexcept {
+    if (this != &other) value_ = other.value_;
+    return *this;
+  }
   Item& operator=(Item&& other) noexcept {
     if (this != &other) value_ = std::exchange(other.value_, kMovedFrom);
     return *this;
   }
   ~Item() {
-    EXPECT_EQ(self_.place, this) << "an item was destroyed twice, or moved without its constructor";
-    self_.place = nullptr;
+    EXPECT_EQ(self_, this) << "an item was destroyed twice, or moved without its constructor";
+    self_ = nullptr;
     --alive;
   }
 
@@ -38,18 +41,10 @@ class Item final {
  private:
   static constexpr int kMovedFrom = std::numeric_limits<int>::min();
 
-  // Stays what it is when the item is assigned to.
-  struct Self {
-    explicit Self(const Item* item) : place(item) {}
-    Self(const Self&) = delete;
-    Self& operator=(const Self& /*other*/) { return *this; }
-    const Item* place;
-  };
-
   static inline std::atomic<int> alive = 0;
 
   int value_;
-  Self self_{this};
+  const Item* self_ = this;
 };
 
 }  // namespace sluice
