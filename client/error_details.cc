@@ -1,5 +1,8 @@
 #include "client/error_details.h"
 
+#include <algorithm>
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
@@ -13,6 +16,9 @@ namespace {
 
 // Where an absl::Status holds the serialized google.rpc.Status that it was made of.
 constexpr char kPayloadUrl[] = "type.googleapis.com/google.rpc.Status";
+
+// A year.
+constexpr std::int64_t kLongestRetryDelaySeconds = 365LL * 24 * 3600;
 
 std::string Line(const std::string& subject, const std::string& description) {
   if (subject.empty()) return description;
@@ -62,6 +68,17 @@ void AppendDetail(const google::protobuf::Any& any, std::vector<std::string>& li
       });
 }
 
+// An empty one where there is none.
+template <typename Detail>
+Detail FirstDetail(const absl::Status& status) {
+  const google::rpc::Status rpc_status = ToRpcStatus(status);
+  Detail result;
+  for (const google::protobuf::Any& detail : rpc_status.details()) {
+    if (detail.Is<Detail>() && detail.UnpackTo(&result)) return result;
+  }
+  return Detail();
+}
+
 }  // namespace
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {
@@ -106,12 +123,15 @@ std::string DescribeError(const google::rpc::Status& status) {
 std::string DescribeError(const absl::Status& status) { return DescribeError(ToRpcStatus(status)); }
 
 std::string ErrorReason(const absl::Status& status) {
-  const google::rpc::Status rpc_status = ToRpcStatus(status);
-  google::rpc::ErrorInfo info;
-  for (const google::protobuf::Any& detail : rpc_status.details()) {
-    if (detail.Is<google::rpc::ErrorInfo>() && detail.UnpackTo(&info)) return info.reason();
-  }
-  return "";
+  return FirstDetail<google::rpc::ErrorInfo>(status).reason();
+}
+
+std::chrono::nanoseconds RetryDelay(const absl::Status& status) {
+  const auto delay = FirstDetail<google::rpc::RetryInfo>(status).retry_delay();
+  // What somebody else sends: a negative one means none, and too long a one would overflow.
+  if (delay.seconds() < 0 || delay.nanos() < 0) return std::chrono::nanoseconds(0);
+  return std::chrono::seconds(std::min(delay.seconds(), kLongestRetryDelaySeconds)) +
+         std::chrono::nanoseconds(delay.nanos());
 }
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 #ifndef SLUICE_CLIENT_ERROR_DETAILS_H_
 #define SLUICE_CLIENT_ERROR_DETAILS_H_
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,9 @@ std::string DescribeError(const absl::Status& status);
 
 // The reason of its ErrorInfo ("ROOT_NOT_ALLOWED"); empty where it has none.
 std::string ErrorReason(const absl::Status& status);
+
+// How long its RetryInfo asks to wait before the next try; 0 where it has none.
+std::chrono::nanoseconds RetryDelay(const absl::Status& status);
 
 }  // namespace sluice
 

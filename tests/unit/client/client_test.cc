@@ -1,5 +1,7 @@
 #include "client/client.h"
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -14,14 +16,17 @@
 #include "pipeline/async/status_error.h"
 #include "pipeline/async/sync_wait.h"
 #include "tests/unit/client/fake_server.h"
+#include "tests/unit/client/impatient_clock.h"
 
 namespace sluice {
 namespace {
 
 using Batches = AsyncGenerator<v1::EventBatch>;
 
+// One with the event before `next_sequence`; for the first, one without.
 v1::EventBatch BatchTo(std::uint64_t next_sequence, std::size_t padding = 0) {
   v1::EventBatch batch;
+  if (next_sequence > 1) batch.add_events()->set_sequence(next_sequence - 1);
   batch.set_next_sequence(next_sequence);
   if (padding > 0) batch.mutable_job()->set_etag(std::string(padding, 'x'));
   return batch;
@@ -181,6 +186,37 @@ TEST_F(ClientTest, UnaryCallsGiveTheirResourceOrThrow) {
   jobs().unary_status = QuotaError();
   const absl::Status status = ErrorOf([&] { SyncWait(client.GetJob("jobs/7")); });
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(ClientTest, WhatIsDeletedIsGivenAsItWasAndWhatIsMissingWithoutAName) {
+  Client client = Connect();
+  EXPECT_EQ(SyncWait(client.DeleteJob("jobs/7", Client::IfMissing::kFail)).name(), "jobs/7");
+  EXPECT_EQ(SyncWait(client.DeleteJob("jobs/7", Client::IfMissing::kIgnore)).name(), "");
+}
+
+TEST_F(ClientTest, AWaitLongerThanACallIsMadeOfSeveral) {
+  ManualClock clock;
+  std::chrono::seconds asked_for(0);
+  jobs().on_wait = [&](const v1::WaitJobRequest& request) {
+    asked_for += std::chrono::seconds(request.timeout().seconds());
+    clock.Advance(std::chrono::seconds(request.timeout().seconds()));
+  };
+  jobs().job.set_state(v1::JOB_STATE_RUNNING);
+  Client client(server_.address(), executor_, {.clock = &clock});
+  const v1::Job job = SyncWait(client.WaitJob("jobs/7", std::chrono::hours(3)));
+  EXPECT_EQ(job.state(), v1::JOB_STATE_RUNNING);
+  EXPECT_EQ(asked_for, std::chrono::hours(3));
+}
+
+TEST_F(ClientTest, AWaitEndsWithTheJobAndSurvivesARestart) {
+  ImpatientClock clock;
+  jobs().unary_status = {grpc::StatusCode::UNAVAILABLE, "draining"};
+  jobs().job.set_state(v1::JOB_STATE_SUCCEEDED);
+  clock.on_wait = [&](std::size_t) { jobs().unary_status = grpc::Status::OK; };
+  Client client(server_.address(), executor_, {.clock = &clock});
+  const v1::Job job = SyncWait(client.WaitJob("jobs/7", Clock::Duration::max()));
+  EXPECT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(clock.waits().size(), 1U);
 }
 
 TEST_F(ClientTest, ADeadlineEndsTheCall) {

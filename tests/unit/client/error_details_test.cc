@@ -1,5 +1,9 @@
 #include "client/error_details.h"
 
+#include <chrono>
+#include <cstdint>
+#include <limits>
+
 #include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"
 #include "gtest/gtest.h"
@@ -37,6 +41,22 @@ TEST(ErrorDetails, RetryInfoReadsInSeconds) {
   retry.mutable_retry_delay()->set_seconds(1);
   retry.mutable_retry_delay()->set_nanos(500'000'000);
   EXPECT_THAT(DescribeDetails(With("busy", retry)), ElementsAre("try again in 1.5 s"));
+}
+
+absl::Status AskingFor(std::int64_t seconds, std::int32_t nanos) {
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_seconds(seconds);
+  retry.mutable_retry_delay()->set_nanos(nanos);
+  return FromGrpcStatus({grpc::StatusCode::UNAVAILABLE, "", With("", retry).SerializeAsString()});
+}
+
+TEST(ErrorDetails, RetryDelayIsWhatTheServerAsksForWithinReason) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(RetryDelay(AskingFor(1, 500'000'000)), milliseconds(1500));
+  EXPECT_EQ(RetryDelay(absl::UnavailableError("")), milliseconds(0));
+  EXPECT_EQ(RetryDelay(AskingFor(-1, 0)), milliseconds(0));
+  EXPECT_GT(RetryDelay(AskingFor(std::numeric_limits<std::int64_t>::max(), 0)),
+            std::chrono::hours(24));
 }
 
 TEST(ErrorDetails, ADetailOfAnUnknownTypeIsPassedOver) {

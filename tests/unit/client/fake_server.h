@@ -1,8 +1,11 @@
 #ifndef TESTS_UNIT_CLIENT_FAKE_SERVER_H_
 #define TESTS_UNIT_CLIENT_FAKE_SERVER_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -14,6 +17,7 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
+#include "gtest/gtest.h"
 
 #include "sluice/v1/catalog_service.grpc.pb.h"
 #include "sluice/v1/job_service.grpc.pb.h"
@@ -60,7 +64,9 @@ struct Script {
 class FakeJobService final : public v1::JobService::CallbackService {
  public:
   Script script;
-  v1::Job job;  // What GetJob gives, with the name that was asked for.
+  // What each WatchJob call plays; unset: `script`. Called by one thread at a time.
+  std::function<Script(const v1::WatchJobRequest&)> watch_script;
+  v1::Job job;  // What the calls that are about one job give, with the name that was asked for.
   grpc::Status unary_status;
   Seen seen;
 
@@ -70,22 +76,45 @@ class FakeJobService final : public v1::JobService::CallbackService {
     return new Stream<v1::RunJobResponse>(script, seen);
   }
 
-  grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(grpc::CallbackServerContext*,
-                                                           const v1::WatchJobRequest*) override {
+  grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(
+      grpc::CallbackServerContext*, const v1::WatchJobRequest* request) override {
     seen.Count(&Seen::calls);
-    return new Stream<v1::WatchJobResponse>(script, seen);
+    std::lock_guard lock(mutex_);
+    return new Stream<v1::WatchJobResponse>(watch_script ? watch_script(*request) : script, seen);
   }
 
   grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context,
                                    const v1::GetJobRequest* request,
                                    v1::GetJobResponse* response) override {
-    seen.Count(&Seen::calls);
-    *response->mutable_job() = job;
-    response->mutable_job()->set_name(request->name());
+    return AnswerWithJob(context, request->name(), *response);
+  }
+  grpc::ServerUnaryReactor* PauseJob(grpc::CallbackServerContext* context,
+                                     const v1::PauseJobRequest* request,
+                                     v1::PauseJobResponse* response) override {
+    return AnswerWithJob(context, request->name(), *response);
+  }
+  grpc::ServerUnaryReactor* ResumeJob(grpc::CallbackServerContext* context,
+                                      const v1::ResumeJobRequest* request,
+                                      v1::ResumeJobResponse* response) override {
+    return AnswerWithJob(context, request->name(), *response);
+  }
+  // The job is there for those only who insist.
+  grpc::ServerUnaryReactor* DeleteJob(grpc::CallbackServerContext* context,
+                                      const v1::DeleteJobRequest* request,
+                                      v1::DeleteJobResponse* response) override {
+    if (!request->allow_missing()) return AnswerWithJob(context, request->name(), *response);
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(unary_status);
+    reactor->Finish(grpc::Status::OK);
     return reactor;
   }
+  // Lets the time that it was asked to wait pass at once.
+  grpc::ServerUnaryReactor* WaitJob(grpc::CallbackServerContext* context,
+                                    const v1::WaitJobRequest* request,
+                                    v1::WaitJobResponse* response) override {
+    if (on_wait) on_wait(*request);
+    return AnswerWithJob(context, request->name(), *response);
+  }
+  std::function<void(const v1::WaitJobRequest&)> on_wait;
 
   grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
                                       const v1::CancelJobRequest* request,
@@ -98,6 +127,17 @@ class FakeJobService final : public v1::JobService::CallbackService {
   }
 
  private:
+  template <typename Response>
+  grpc::ServerUnaryReactor* AnswerWithJob(grpc::CallbackServerContext* context,
+                                          const std::string& name, Response& response) {
+    seen.Count(&Seen::calls);
+    *response.mutable_job() = job;
+    response.mutable_job()->set_name(name);
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(unary_status);
+    return reactor;
+  }
+
   template <typename Response>
   class Stream final : public grpc::ServerWriteReactor<Response> {
    public:
@@ -137,30 +177,43 @@ class FakeJobService final : public v1::JobService::CallbackService {
     Response response_;
     std::once_flag finished_;
   };
+
+  std::mutex mutex_;  // Guards the calling of watch_script.
 };
 
-// A gRPC server on a free port of the loopback interface, for as long as it lives.
+// A gRPC server on a Unix socket of its own. It can go away and come back at the same address.
 class FakeServer final {
  public:
-  FakeServer() {
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(&jobs);
-    server_ = builder.BuildAndStart();
-    address_ = "127.0.0.1:" + std::to_string(port);
+  FakeServer() : directory_(std::filesystem::temp_directory_path() / "sluice-fake-XXXXXX") {
+    EXPECT_NE(mkdtemp(directory_.data()), nullptr);
+    Start();
   }
-  ~FakeServer() { server_->Shutdown(); }
+  ~FakeServer() {
+    Stop();
+    std::filesystem::remove_all(directory_);
+  }
   FakeServer(const FakeServer&) = delete;
   FakeServer& operator=(const FakeServer&) = delete;
 
-  const std::string& address() const { return address_; }
+  std::string address() const { return "unix:" + directory_ + "/socket"; }
+
+  void Start() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address(), grpc::InsecureServerCredentials());
+    builder.RegisterService(&jobs);
+    server_ = builder.BuildAndStart();
+  }
+  // Breaks the calls that are in progress.
+  void Stop() {
+    if (server_) server_->Shutdown(std::chrono::system_clock::now());
+    server_.reset();
+  }
 
   FakeJobService jobs;
 
  private:
+  std::string directory_;
   std::unique_ptr<grpc::Server> server_;
-  std::string address_;
 };
 
 }  // namespace sluice
