@@ -1,6 +1,7 @@
 #ifndef SLUICE_CLIENT_CLI_COMMAND_H_
 #define SLUICE_CLIENT_CLI_COMMAND_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,13 +17,22 @@
 
 namespace sluice::cli {
 
+// Whether the server goes on when the command has ended.
+enum class ServerLife : std::uint8_t { kItsOwn, kTheCommands };
+
 // What a running command works with. All of it outlives the command.
 struct Session {
   Client* client;
   Console* console;
   std::stop_token stop;  // Requested by Ctrl-C.
+  ServerLife server_life = ServerLife::kItsOwn;
 
-  CallOptions call_options() const { return {.stop = stop}; }
+  CallOptions call_options() const {
+    CallOptions options = {.stop = stop};
+    // One of our own that has gone does not come back.
+    if (server_life == ServerLife::kTheCommands) options.reconnect_for = {};
+    return options;
+  }
 };
 
 // What the command line has come to: filled by parsing, then run.

@@ -22,11 +22,12 @@ the files that were scanned are not printed, only what was found.)";
 
 struct Options {
   v1::ScanSpec scan;
-  v1::JobSpec reconcile;
+  v1::ReconcileSpec reconcile;
+  v1::JobSpec common;  // What both jobs are given.
 };
 
 v1::JobSpec ScanSpec(const Options& options) {
-  v1::JobSpec spec;
+  v1::JobSpec spec = options.common;
   v1::ScanSpec& scan = *spec.mutable_scan();
   scan = options.scan;
   // What has a twin is only known in the end; reconciling reads just as much as it needs for that.
@@ -36,8 +37,9 @@ v1::JobSpec ScanSpec(const Options& options) {
 }
 
 v1::JobSpec ReconcileSpec(const Options& options, const std::string& scan) {
-  v1::JobSpec spec = options.reconcile;
+  v1::JobSpec spec = options.common;
   v1::ReconcileSpec& reconcile = *spec.mutable_reconcile();
+  reconcile = options.reconcile;
   reconcile.add_scans(scan);
   // The same bounds; an explicit 0 takes empty files in.
   if (options.scan.has_min_size()) reconcile.set_min_size(options.scan.min_size());
@@ -70,7 +72,8 @@ void DeclareDedupe(CLI::App& root, Invocation& invocation) {
   const auto options = std::make_shared<Options>();
   AddRootOptions(command, options->scan);
   AddFilterOptions(command, options->scan);
-  AddPlanOptions(command, *options->reconcile.mutable_reconcile());
+  AddPlanOptions(command, options->reconcile);
+  AddJobOptions(command, options->common);
   command.footer(kFooter);
   command.callback([options, &invocation] {
     invocation.run = [options](Session session) { return Dedupe(session, options); };

@@ -7,9 +7,19 @@ ExitStatus ExitStatusFor(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? ExitStatus::kUsage : ExitStatus::kFailed;
 }
 
-ExitStatus ExitStatusFor(const v1::JobSummary& summary) {
-  if (summary.state() != v1::JOB_STATE_SUCCEEDED) return ExitStatus::kFailed;
-  return summary.counters().errors() > 0 ? ExitStatus::kItemErrors : ExitStatus::kOk;
+namespace {
+
+ExitStatus ExitStatusOf(v1::JobState state, const v1::JobCounters& counters) {
+  if (state != v1::JOB_STATE_SUCCEEDED) return ExitStatus::kFailed;
+  return counters.errors() > 0 ? ExitStatus::kItemErrors : ExitStatus::kOk;
 }
+
+}  // namespace
+
+ExitStatus ExitStatusFor(const v1::JobSummary& summary) {
+  return ExitStatusOf(summary.state(), summary.counters());
+}
+
+ExitStatus ExitStatusFor(const v1::Job& job) { return ExitStatusOf(job.state(), job.counters()); }
 
 }  // namespace sluice::cli

@@ -23,8 +23,9 @@ enum class ExitStatus : std::uint8_t {
 // the command line, so INVALID_ARGUMENT is a usage error.
 ExitStatus ExitStatusFor(const absl::Status& status);
 
-// For a job that was followed to its end.
+// For a job that has come to its end.
 ExitStatus ExitStatusFor(const v1::JobSummary& summary);
+ExitStatus ExitStatusFor(const v1::Job& job);
 
 }  // namespace sluice::cli
 

@@ -1,6 +1,7 @@
 #include "client/cli/follow.h"
 
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "client/cli/format.h"
+#include "client/cli/job_notes.h"
 #include "client/cli/report.h"
 #include "client/error_details.h"
 #include "pipeline/async/async_generator.h"
@@ -38,7 +40,7 @@ void PrintText(const v1::JobEvent& event, Files files, Console& console) {
   }
 }
 
-void PrintBatch(const v1::EventBatch& batch, Files files, Console& console) {
+void PrintEvents(const v1::EventBatch& batch, Files files, Console& console) {
   for (const v1::JobEvent& event : batch.events()) {
     if (!console.json()) {
       PrintText(event, files, console);
@@ -47,44 +49,76 @@ void PrintBatch(const v1::EventBatch& batch, Files files, Console& console) {
     }
   }
   console.Flush();
-  if (batch.has_progress() && console.shows_progress()) {
-    console.ShowProgress(ProgressLine(batch.progress(), console.width()));
+}
+
+// Whether nothing moves until somebody, or another job, has done something.
+bool StandsStill(const v1::Job& job) {
+  return job.state() == v1::JOB_STATE_QUEUED || job.state() == v1::JOB_STATE_PAUSED;
+}
+
+// One job as it is followed: prints what comes, and keeps what it came to.
+class Follower final {
+ public:
+  Follower(const Session& session, Files files)
+      : console_(*session.console), files_(files), notes_(session) {}
+
+  CallOptions call_options() { return notes_.call_options(); }
+
+  void Take(const v1::EventBatch& batch) {
+    notes_.OnAnswer();
+    if (batch.has_job()) followed_.job = batch.job();
+    next_sequence_ = batch.next_sequence();
+    PrintEvents(batch, files_, console_);
+    if (batch.has_job()) notes_.See(batch.job());
+    ShowProgress(batch);
+    if (!batch.has_end()) return;
+    ended_ = batch.end().reason() == v1::StreamEnd::REASON_JOB_ENDED;
+    followed_.summary = batch.end().summary();
   }
-}
 
-[[noreturn]] void ThrowCutShort(const v1::Job& job, std::uint64_t next_sequence) {
-  throw StatusError(absl::UnavailableError(absl::StrCat("the stream ended before ", job.name(),
-                                                        "; go on with: sluice jobs watch ",
-                                                        job.name(), " --from=", next_sequence)));
-}
+  // Says what became of the job, once the stream has ended. Errors: UNAVAILABLE where it has not.
+  const FollowedJob& Finish() {
+    console_.ClearProgress();
+    if (!ended_) throw CutShort("the stream ended");
+    if (followed_.summary.state() != v1::JOB_STATE_SUCCEEDED) console_.Note(FailureText(job()));
+    return followed_;
+  }
 
-// Says why a job did not succeed.
-Task<> NoteFailure(Session session, std::string name, v1::JobState state) {
-  const v1::Job job = co_await session.client->GetJob(name, session.call_options());
-  std::string note = absl::StrCat("sluice: ", name, " ", StateName(state));
-  if (job.has_error()) absl::StrAppend(&note, ": ", DescribeError(job.error()));
-  session.console->Note(note);
-}
+  // The error of a stream that ended before its job: says how to go on.
+  StatusError CutShort(absl::string_view why) const {
+    return StatusError(absl::UnavailableError(absl::StrCat(
+        why, "; go on with: sluice jobs watch ", job().name(), " --from=", next_sequence_)));
+  }
 
-// The common part. `followed` is filled as far as the stream comes.
-Task<> Follow(Session session, AsyncGenerator<v1::EventBatch> batches, Files files,
-              FollowedJob* followed) {
-  std::uint64_t next_sequence = 1;
-  bool ended = false;
-  while (auto batch = co_await batches.Next()) {
-    if (batch->has_job()) followed->job = batch->job();
-    next_sequence = batch->next_sequence();
-    PrintBatch(*batch, files, *session.console);
-    if (batch->has_end()) {
-      ended = batch->end().reason() == v1::StreamEnd::REASON_JOB_ENDED;
-      if (!ended) break;
-      followed->summary = batch->end().summary();
+  // As the server told last; without a name before it told anything.
+  const v1::Job& job() const { return followed_.job; }
+
+ private:
+  void ShowProgress(const v1::EventBatch& batch) {
+    if (!console_.shows_progress()) return;
+    if (StandsStill(job())) {
+      if (batch.has_job()) console_.ShowProgress(StateText(job()));
+    } else if (batch.has_progress()) {
+      console_.ShowProgress(ProgressLine(batch.progress(), console_.width()));
     }
   }
-  session.console->ClearProgress();
-  if (!ended) ThrowCutShort(followed->job, next_sequence);
-  if (followed->summary.state() != v1::JOB_STATE_SUCCEEDED) {
-    co_await NoteFailure(session, followed->job.name(), followed->summary.state());
+
+  Console& console_;
+  const Files files_;
+  JobNotes notes_;
+  FollowedJob followed_;
+  std::uint64_t next_sequence_ = 1;
+  bool ended_ = false;
+};
+
+Task<> Follow(AsyncGenerator<v1::EventBatch> batches, Follower* follower) {
+  try {
+    while (auto batch = co_await batches.Next()) follower->Take(*batch);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const StatusError& error) {
+    if (!absl::IsUnavailable(error.status()) || follower->job().name().empty()) throw;
+    throw follower->CutShort(DescribeError(error.status()));
   }
 }
 
@@ -102,29 +136,34 @@ Task<> CancelInterrupted(Session session, std::string name) {
 
 }  // namespace
 
+std::string FailureText(const v1::Job& job) {
+  const std::string text = absl::StrCat("sluice: ", job.name(), " ", StateName(job.state()));
+  return job.has_error() ? absl::StrCat(text, ": ", DescribeError(job.error())) : text;
+}
+
 Task<FollowedJob> RunJob(Session session, v1::JobSpec spec, Files files) {
   v1::RunJobRequest request;
   *request.mutable_spec() = std::move(spec);
-  FollowedJob followed;
+  Follower follower(session, files);
   std::exception_ptr interrupted;
   try {
-    co_await Follow(session, session.client->Run(std::move(request), session.call_options()), files,
-                    &followed);
+    co_await Follow(session.client->Run(std::move(request), follower.call_options()), &follower);
   } catch (const Cancelled&) {
     interrupted = std::current_exception();
   }
   if (interrupted) {
-    if (!followed.job.name().empty()) co_await CancelInterrupted(session, followed.job.name());
+    if (!follower.job().name().empty()) co_await CancelInterrupted(session, follower.job().name());
     std::rethrow_exception(interrupted);
   }
-  co_return followed;
+  co_return follower.Finish();
 }
 
 Task<FollowedJob> WatchJob(Session session, v1::WatchJobRequest request, Files files) {
-  FollowedJob followed;
-  co_await Follow(session, session.client->Watch(std::move(request), session.call_options()), files,
-                  &followed);
-  co_return followed;
+  // A wrong name or address is told at once; a watch would try again.
+  co_await session.client->GetJob(request.name(), session.call_options());
+  Follower follower(session, files);
+  co_await Follow(session.client->Watch(std::move(request), follower.call_options()), &follower);
+  co_return follower.Finish();
 }
 
 Task<ExitStatus> RunAndReport(Session session, v1::JobSpec spec, Files files, bool detach) {

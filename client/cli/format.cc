@@ -60,6 +60,26 @@ std::string StateName(v1::JobState state) {
   return absl::AsciiStrToLower(absl::StripPrefix(v1::JobState_Name(state), "JOB_STATE_"));
 }
 
+std::string WaitText(const v1::Job& job) {
+  switch (job.wait_reason()) {
+    case v1::WAIT_REASON_RUNNING_JOBS:
+      return "other jobs to end";
+    case v1::WAIT_REASON_SLOW_CONSUMER:
+      return "a slow reader";
+    case v1::WAIT_REASON_NO_CONSUMER:
+      return "a reader";
+    default:
+      return "";
+  }
+}
+
+std::string StateText(const v1::Job& job) {
+  const std::string state = StateName(job.state());
+  const std::string wait = WaitText(job);
+  if (wait.empty()) return state;
+  return absl::StrCat(state, job.state() == v1::JOB_STATE_WAITING ? " for " : ", waits for ", wait);
+}
+
 std::string KindName(const v1::JobSpec& spec) {
   switch (spec.kind_case()) {
     case v1::JobSpec::kScan:

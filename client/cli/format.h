@@ -29,6 +29,11 @@ std::string StateName(v1::JobState state);
 // "scan", "reconcile".
 std::string KindName(const v1::JobSpec& spec);
 
+// What it waits for: "other jobs to end"; empty where it does not wait.
+std::string WaitText(const v1::Job& job);
+// "running", "queued, waits for other jobs to end", "waiting for a slow reader".
+std::string StateText(const v1::Job& job);
+
 // "enumerate  1,234 items  5.6 GiB  120 items/s  12 MiB/s  3 s", cut to `width` columns.
 std::string ProgressLine(const v1::Progress& progress, std::size_t width);
 

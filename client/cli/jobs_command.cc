@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <ctime>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,7 +15,9 @@
 #include "client/cli/command.h"
 #include "client/cli/follow.h"
 #include "client/cli/format.h"
+#include "client/cli/job_changes.h"
 #include "client/cli/report.h"
+#include "client/cli/spec_options.h"
 #include "client/cli/values.h"
 #include "client/error_details.h"
 
@@ -23,9 +26,10 @@ namespace sluice::cli {
 namespace {
 
 constexpr char kFooter[] = R"(Examples:
-  sluice jobs list --state=running
+  sluice jobs list --state=running --label=team=backup
   sluice jobs watch jobs/0192f0c1
-  sluice jobs cancel jobs/0192f0c1 jobs/0192f0c2)";
+  sluice jobs wait --timeout=1h jobs/0192f0c1 && sluice reconcile scans/0192f0c1
+  sluice jobs pause jobs/0192f0c1 jobs/0192f0c2)";
 
 // The most that a server puts on one page.
 constexpr std::int32_t kMaxPageSize = 1000;
@@ -34,26 +38,31 @@ struct ListOptions {
   std::uint32_t limit = 50;
   std::string state;
   std::string kind;
+  google::protobuf::Map<std::string, std::string> labels;
 };
 
 std::string Filter(const ListOptions& options) {
   std::vector<std::string> terms;
   if (!options.state.empty()) terms.push_back(absl::StrCat("state=", options.state));
   if (!options.kind.empty()) terms.push_back(absl::StrCat("kind=", options.kind));
+  for (const auto& [key, value] : options.labels) {
+    terms.push_back(absl::StrCat("labels.", key, "=", value));
+  }
   return absl::StrJoin(terms, " AND ");
 }
 
 std::string TableRow(const std::string& name, const std::string& kind, const std::string& state,
                      const std::string& created, const std::string& items,
-                     const std::string& errors) {
-  return absl::StrFormat("%-42s %-10s %-10s %-19s %12s %8s\n", name, kind, state, created, items,
-                         errors);
+                     const std::string& errors, const std::string& wait) {
+  const std::string row = absl::StrFormat("%-42s %-10s %-10s %-19s %12s %8s  %s", name, kind, state,
+                                          created, items, errors, wait);
+  return absl::StrCat(absl::StripTrailingAsciiWhitespace(row), "\n");
 }
 
 std::string JobRow(const v1::Job& job) {
   return TableRow(job.name(), KindName(job.spec()), StateName(job.state()),
                   LocalTime(job.create_time()), Grouped(job.counters().items()),
-                  Grouped(job.counters().errors()));
+                  Grouped(job.counters().errors()), WaitText(job));
 }
 
 Task<ExitStatus> List(Session session, ListOptions options) {
@@ -66,7 +75,7 @@ Task<ExitStatus> List(Session session, ListOptions options) {
     const v1::ListJobsResponse page =
         co_await session.client->ListJobs(request, session.call_options());
     if (!console.json() && request.page_token().empty()) {
-      console.Print(TableRow("NAME", "KIND", "STATE", "CREATED", "ITEMS", "ERRORS"));
+      console.Print(TableRow("NAME", "KIND", "STATE", "CREATED", "ITEMS", "ERRORS", "WAITS FOR"));
     }
     for (const v1::Job& job : page.jobs()) {
       console.json() ? console.PrintJson(job) : console.Print(JobRow(job));
@@ -79,11 +88,22 @@ Task<ExitStatus> List(Session session, ListOptions options) {
   co_return ExitStatus::kOk;
 }
 
+std::string Labels(const v1::JobSpec& spec) {
+  const std::map<std::string, std::string> sorted(spec.labels().begin(), spec.labels().end());
+  return absl::StrJoin(sorted, " ", absl::PairFormatter("="));
+}
+
 std::string JobText(const v1::Job& job) {
   std::string text = absl::StrCat(
       "name          ", job.name(), "\nkind          ", KindName(job.spec()), "\nstate         ",
-      StateName(job.state()), "\ncreated       ", LocalTime(job.create_time()), "\nended         ",
+      StateText(job), "\ncreated       ", LocalTime(job.create_time()), "\nended         ",
       LocalTime(job.end_time()), "\nevents        ", Grouped(job.last_sequence()), "\n");
+  if (job.spec().priority() != 0) {
+    absl::StrAppend(&text, "priority      ", job.spec().priority(), "\n");
+  }
+  if (!job.spec().labels().empty()) {
+    absl::StrAppend(&text, "labels        ", Labels(job.spec()), "\n");
+  }
   if (job.has_error()) absl::StrAppend(&text, "error         ", DescribeError(job.error()), "\n");
   v1::JobSummary summary;
   *summary.mutable_counters() = job.counters();
@@ -115,18 +135,6 @@ Task<ExitStatus> Watch(Session session, WatchOptions options) {
   co_return ExitStatusFor(followed.summary);
 }
 
-Task<ExitStatus> Cancel(Session session, std::vector<std::string> names) {
-  Console& console = *session.console;
-  for (const std::string& name : names) {
-    const v1::Job job =
-        co_await session.client->CancelJob(ResourceName("jobs", name), session.call_options());
-    console.json() ? console.PrintJson(job)
-                   : console.Print(absl::StrCat(job.name(), " ", StateName(job.state()), "\n"));
-    console.Flush();
-  }
-  co_return ExitStatus::kOk;
-}
-
 void DeclareList(CLI::App& jobs, Invocation& invocation) {
   CLI::App& command = *jobs.add_subcommand("list", "Print jobs, newest first");
   const auto options = std::make_shared<ListOptions>();
@@ -134,6 +142,7 @@ void DeclareList(CLI::App& jobs, Invocation& invocation) {
   command.add_option("--state", options->state, "Only jobs in this state, such as running")
       ->transform([](const std::string& state) { return absl::AsciiStrToUpper(state); });
   command.add_option("--kind", options->kind, "Only jobs of this kind, such as scan");
+  AddLabels(command, options->labels, "Only jobs with this label; repeatable: with all of them");
   command.callback([options, &invocation] {
     invocation.run = [options](Session session) { return List(session, *options); };
   });
@@ -149,8 +158,10 @@ void DeclareGet(CLI::App& jobs, Invocation& invocation) {
 }
 
 void DeclareWatch(CLI::App& jobs, Invocation& invocation) {
-  CLI::App& command =
-      *jobs.add_subcommand("watch", "Follow a job to its end; Ctrl-C leaves it running");
+  CLI::App& command = *jobs.add_subcommand(
+      "watch",
+      "Follow a job to its end, also across restarts of the server; Ctrl-C leaves it "
+      "running");
   const auto options = std::make_shared<WatchOptions>();
   v1::WatchJobRequest& request = options->request;
   command
@@ -171,25 +182,16 @@ void DeclareWatch(CLI::App& jobs, Invocation& invocation) {
   });
 }
 
-void DeclareCancel(CLI::App& jobs, Invocation& invocation) {
-  CLI::App& command = *jobs.add_subcommand("cancel", "Ask jobs to stop");
-  const auto names = std::make_shared<std::vector<std::string>>();
-  command.add_option("JOB", *names, "Names of the jobs")->required()->type_name("");
-  command.callback([names, &invocation] {
-    invocation.run = [names](Session session) { return Cancel(session, *names); };
-  });
-}
-
 }  // namespace
 
 void DeclareJobs(CLI::App& root, Invocation& invocation) {
-  CLI::App& jobs = *root.add_subcommand("jobs", "See and end what the server does");
+  CLI::App& jobs = *root.add_subcommand("jobs", "See, pause and end what the server does");
   jobs.require_subcommand(1);
   jobs.footer(kFooter);
   DeclareList(jobs, invocation);
   DeclareGet(jobs, invocation);
   DeclareWatch(jobs, invocation);
-  DeclareCancel(jobs, invocation);
+  DeclareJobChanges(jobs, invocation);
 }
 
 }  // namespace sluice::cli

@@ -48,8 +48,11 @@ ExitStatus RunAtServer(const Invocation& invocation, Console& console, const Int
       ValueOrThrow(ConnectFor(invocation, interrupt.original_mask(), interrupt.stop_token()));
   ThreadPool executor(1);
   Client client(connection.address, executor);
-  return SyncWait(
-      invocation.run({.client = &client, .console = &console, .stop = interrupt.stop_token()}));
+  return SyncWait(invocation.run(
+      {.client = &client,
+       .console = &console,
+       .stop = interrupt.stop_token(),
+       .server_life = connection.embedded ? ServerLife::kTheCommands : ServerLife::kItsOwn}));
 }
 
 int Run(const Invocation& invocation) {

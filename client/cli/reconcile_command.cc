@@ -41,6 +41,7 @@ void DeclareReconcile(CLI::App& root, Invocation& invocation) {
       ->type_name("");
   AddSizeOptions(command, spec);
   AddPlanOptions(command, spec);
+  AddJobOptions(command, options->spec);
   command.add_flag("--detach", options->detach, "Start the job, print its name, and leave it");
   command.footer(kFooter);
   command.callback([options, &invocation] {

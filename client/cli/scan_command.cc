@@ -34,6 +34,7 @@ void DeclareScan(CLI::App& root, Invocation& invocation) {
   AddScanOptions(command, spec);
   command.add_flag("--list", options->list,
                    "Print every file: digest, size, path; the summary goes to standard error");
+  AddJobOptions(command, options->spec);
   command.add_flag("--detach", options->detach, "Start the job, print its name, and leave it");
   command.footer(kFooter);
   command.callback([options, &invocation] {

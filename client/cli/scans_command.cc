@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -23,7 +24,8 @@ namespace {
 constexpr char kFooter[] = R"(Examples:
   sluice scans list
   sluice scans files --glob='*.iso' --min-size=100M scans/0192f0c1
-  sluice scans files --json scans/0192f0c1 | jq .digest)";
+  sluice scans files --json scans/0192f0c1 | jq .digest
+  sluice scans delete scans/0192f0c1)";
 
 constexpr std::int32_t kMaxPageSize = 1000;
 
@@ -91,6 +93,20 @@ Task<ExitStatus> Get(Session session, std::string name) {
   co_return ExitStatus::kOk;
 }
 
+Task<ExitStatus> Delete(Session session, std::vector<std::string> names,
+                        Client::IfMissing if_missing) {
+  Console& console = *session.console;
+  for (const std::string& name : names) {
+    const v1::Scan scan = co_await session.client->DeleteScan(ResourceName("scans", name),
+                                                              if_missing, session.call_options());
+    if (scan.name().empty()) continue;
+    console.json() ? console.PrintJson(scan)
+                   : console.Print(absl::StrCat(scan.name(), " deleted\n"));
+    console.Flush();
+  }
+  co_return ExitStatus::kOk;
+}
+
 Task<ExitStatus> ListFiles(Session session, v1::StreamFilesRequest request) {
   Console& console = *session.console;
   request.set_scan(ResourceName("scans", request.scan()));
@@ -152,15 +168,30 @@ void DeclareFiles(CLI::App& scans, Invocation& invocation) {
   });
 }
 
+void DeclareDelete(CLI::App& scans, Invocation& invocation) {
+  CLI::App& command = *scans.add_subcommand("delete", "Delete scans, with the jobs that made them");
+  const auto names = std::make_shared<std::vector<std::string>>();
+  const auto allow_missing = std::make_shared<bool>(false);
+  command.add_option("SCAN", *names, "Names of the scans")->required()->type_name("");
+  command.add_flag("--allow-missing", *allow_missing, "What does not exist is no error");
+  command.callback([names, allow_missing, &invocation] {
+    invocation.run = [names, allow_missing](Session session) {
+      return Delete(session, *names,
+                    *allow_missing ? Client::IfMissing::kIgnore : Client::IfMissing::kFail);
+    };
+  });
+}
+
 }  // namespace
 
 void DeclareScans(CLI::App& root, Invocation& invocation) {
-  CLI::App& scans = *root.add_subcommand("scans", "See what scans have recorded");
+  CLI::App& scans = *root.add_subcommand("scans", "See and delete what scans have recorded");
   scans.require_subcommand(1);
   scans.footer(kFooter);
   DeclareList(scans, invocation);
   DeclareGet(scans, invocation);
   DeclareFiles(scans, invocation);
+  DeclareDelete(scans, invocation);
 }
 
 }  // namespace sluice::cli

@@ -17,6 +17,7 @@ namespace {
 constexpr char kFilterGroup[] = "What is taken";
 constexpr char kReadGroup[] = "Reading";
 constexpr char kPlanGroup[] = "Plans";
+constexpr char kJobGroup[] = "The job";
 
 [[noreturn]] void ThrowUsage(const std::string& option, const absl::Status& status) {
   throw CLI::ValidationError(option, std::string(status.message()));
@@ -275,6 +276,31 @@ void AddPlanOptions(CLI::App& command, v1::ReconcileSpec& spec) {
       "back, once all is read. Default: by-potential")
       ->group(kPlanGroup);
   AddReaderOptions(command, spec);
+}
+
+void AddLabels(CLI::App& command, google::protobuf::Map<std::string, std::string>& labels,
+               const std::string& description) {
+  AddEach(
+      command, "--label",
+      [&labels](const std::string& text) {
+        const auto label = ParseLabel(text);
+        if (label.ok()) labels[label->first] = label->second;
+        return label.status();
+      },
+      description)
+      ->type_name("KEY=VALUE");
+}
+
+void AddJobOptions(CLI::App& command, v1::JobSpec& spec) {
+  AddLabels(command, *spec.mutable_labels(), "Label the job, for `jobs list --label`; repeatable");
+  command.get_option("--label")->group(kJobGroup);
+  command
+      .add_option_function<std::int32_t>(
+          "--priority", [&spec](std::int32_t priority) { spec.set_priority(priority); },
+          "Where jobs wait for their turn, those of a higher priority go first. Default: 0")
+      ->check(CLI::Range(-100, 100).description(""))
+      ->type_name("-100..100")
+      ->group(kJobGroup);
 }
 
 }  // namespace sluice::cli

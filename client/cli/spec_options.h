@@ -1,8 +1,12 @@
 #ifndef SLUICE_CLIENT_CLI_SPEC_OPTIONS_H_
 #define SLUICE_CLIENT_CLI_SPEC_OPTIONS_H_
 
-#include "CLI/CLI.hpp"
+#include <string>
 
+#include "CLI/CLI.hpp"
+#include "google/protobuf/map.h"
+
+#include "sluice/v1/job.pb.h"
 #include "sluice/v1/scan.pb.h"
 
 // The options that fill specifications. Each adds its group to `command` and writes what is given
@@ -20,6 +24,12 @@ void AddScanOptions(CLI::App& command, v1::ScanSpec& spec);
 void AddSizeOptions(CLI::App& command, v1::ReconcileSpec& spec);
 // What makes a group, and which of its files is kept.
 void AddPlanOptions(CLI::App& command, v1::ReconcileSpec& spec);
+
+// What is said about a job of any kind. Leaves the rest of the spec alone.
+void AddJobOptions(CLI::App& command, v1::JobSpec& spec);
+// KEY=VALUE, repeatable.
+void AddLabels(CLI::App& command, google::protobuf::Map<std::string, std::string>& labels,
+               const std::string& description);
 
 }  // namespace sluice::cli
 

@@ -1,6 +1,7 @@
 #include "client/cli/values.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -72,11 +73,28 @@ std::string KeepRuleWords() {
   return words + "glob:PATTERN";
 }
 
+absl::StatusOr<std::pair<std::string, std::string>> ParseLabel(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos || !IsPrintable(text)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", PrintablePath(text), "\" is no label: write KEY=VALUE"));
+  }
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
 CLI::Option* TakesSize(CLI::Option* option) {
   // Without the check, -1 would be the largest of all sizes.
   return option->transform(CLI::AsSizeValue(/*kb_is_1000=*/false).description(""))
       ->check(CLI::Validator(CLI::NonNegativeNumber).description(""))
       ->type_name("SIZE");
+}
+
+CLI::Option* TakesSeconds(CLI::Option* option) {
+  const std::map<std::string, std::uint64_t> units = {
+      {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+  return option->transform(CLI::AsNumberWithUnit(units).description(""))
+      ->check(CLI::Validator(CLI::NonNegativeNumber).description(""))
+      ->type_name("TIME");
 }
 
 std::string ResourceName(const std::string& collection, const std::string& text) {

@@ -2,6 +2,7 @@
 #define SLUICE_CLIENT_CLI_VALUES_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "CLI/CLI.hpp"
@@ -23,8 +24,14 @@ absl::StatusOr<v1::KeepRule> ParseKeepRule(const std::string& text);
 // The words that ParseKeepRule takes, for help and completion.
 std::string KeepRuleWords();
 
+// "team=backup": the key and the value of a label.
+absl::StatusOr<std::pair<std::string, std::string>> ParseLabel(const std::string& text);
+
 // Makes `option` take "10M", "2GiB" or bytes; units are powers of 1024.
 CLI::Option* TakesSize(CLI::Option* option);
+
+// Makes `option` take "90", "90s", "5m", "2h" or "1d", as seconds.
+CLI::Option* TakesSeconds(CLI::Option* option);
 
 // "{collection}/{id}" of a full name or of a bare id.
 std::string ResourceName(const std::string& collection, const std::string& text);

@@ -95,6 +95,37 @@ TEST(ReconcileOptions, EveryOptionLandsInItsField) {
   EXPECT_EQ(spec.order(), v1::ReconcileSpec::ORDER_LARGEST_FIRST);
 }
 
+TEST(JobOptions, LabelsAndPriorityLandInTheSpec) {
+  CLI::App app;
+  v1::JobSpec spec;
+  AddJobOptions(app, spec);
+  Parse(app, {"--label=team=backup", "--label", "why=a=b", "--priority=-5"});
+  EXPECT_EQ(spec.labels().at("team"), "backup");
+  EXPECT_EQ(spec.labels().at("why"), "a=b");
+  EXPECT_EQ(spec.priority(), -5);
+  for (const char* const wrong :
+       {"--label=team", "--label==x", "--label=k=\xff", "--priority=101", "--priority=x"}) {
+    EXPECT_THROW(Parse(app, {wrong}), CLI::ParseError) << wrong;
+  }
+}
+
+TEST(CommandLine, EveryCommandOfJobsTakesWhatItsHelpSays) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"pause", "a", "b"},
+                                                    {"resume", "a"},
+                                                    {"cancel", "a"},
+                                                    {"delete", "--allow-missing", "a"},
+                                                    {"wait", "--timeout=5m", "a"},
+                                                    {"wait", "a"},
+                                                    {"list", "--label=k=v", "--label=l=w"}}) {
+    Invocation invocation;
+    std::vector<std::string> words = {"jobs"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    Parse(*MakeCommandLine(invocation), words);
+    EXPECT_TRUE(invocation.run) << arguments.front();
+    EXPECT_FALSE(invocation.needs_lasting_server);
+  }
+}
+
 TEST(CommandLine, ProgramOptionsStandBeforeOrAfterTheCommand) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"--json", "--server=h:1", "jobs", "list"},
@@ -132,8 +163,8 @@ TEST(Completion, KnowsNestedCommandsAndInheritedOptions) {
   const auto root = MakeCommandLine(invocation);
   const std::string bash = CompletionScript(*root, Shell::kBash);
   EXPECT_THAT(bash, HasSubstr("\"jobs list\") command=\"jobs list\""));
-  EXPECT_THAT(bash, HasSubstr("commands=\"list get watch cancel\""));
-  EXPECT_THAT(bash, HasSubstr("--limit --state --kind --version --help --server"));
+  EXPECT_THAT(bash, HasSubstr("commands=\"list get watch wait cancel pause resume delete\""));
+  EXPECT_THAT(bash, HasSubstr("--limit --state --kind --label --version --help --server"));
   EXPECT_THAT(CompletionScript(*root, Shell::kZsh), HasSubstr("#compdef sluice"));
   EXPECT_THAT(CompletionScript(*root, Shell::kFish),
               HasSubstr("__fish_seen_subcommand_from jobs; and __fish_seen_subcommand_from watch"));

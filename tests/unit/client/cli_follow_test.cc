@@ -16,6 +16,7 @@
 #include "pipeline/async/sync_wait.h"
 #include "pipeline/fs/unique_fd.h"
 #include "tests/unit/client/fake_server.h"
+#include "tests/unit/client/impatient_clock.h"
 
 namespace sluice::cli {
 namespace {
@@ -77,6 +78,8 @@ v1::EventBatch OneFileAndOneError() {
 
 v1::EventBatch Last(v1::JobState state, v1::StreamEnd::Reason reason, std::uint64_t errors) {
   v1::EventBatch batch;
+  *batch.mutable_job() = First().job();
+  batch.mutable_job()->set_state(state);
   batch.mutable_end()->set_reason(reason);
   batch.mutable_end()->mutable_summary()->set_state(state);
   batch.mutable_end()->mutable_summary()->mutable_counters()->set_errors(errors);
@@ -94,16 +97,30 @@ class FollowTest : public testing::Test {
     options.output = output_.fd();
     options.error = error_.fd();
     Console console(options);
-    const ExitStatus status = SyncWait(RunAndReport(
-        {.client = &client_, .console = &console, .stop = stop_.get_token()}, {}, files, false));
+    const ExitStatus status = SyncWait(RunAndReport({.client = &client_,
+                                                     .console = &console,
+                                                     .stop = stop_.get_token(),
+                                                     .server_life = server_life_},
+                                                    {}, files, false));
     console.Flush();
     return status;
+  }
+  absl::Status ErrorOfRun() {
+    try {
+      Run(Files::kCount);
+    } catch (const StatusError& error) {
+      return error.status();
+    }
+    ADD_FAILURE() << "a cut result must not look complete";
+    return absl::OkStatus();
   }
   FakeJobService& jobs() { return server_.jobs; }
 
   FakeServer server_;
   ThreadPool executor_{1};
-  Client client_{server_.address(), executor_};
+  ImpatientClock clock_;
+  Client client_{server_.address(), executor_, {.clock = &clock_}};
+  ServerLife server_life_ = ServerLife::kItsOwn;
   std::stop_source stop_;
   Sink output_;
   Sink error_;
@@ -141,8 +158,10 @@ TEST_F(FollowTest, ProgressIsShownOnRequestAndGoneInTheEnd) {
 }
 
 TEST_F(FollowTest, AFailedJobSaysWhy) {
-  jobs().script.batches = {First(), Last(v1::JOB_STATE_FAILED, v1::StreamEnd::REASON_JOB_ENDED, 0)};
-  jobs().job.mutable_error()->set_message("the catalog is full");
+  v1::EventBatch last = Last(v1::JOB_STATE_FAILED, v1::StreamEnd::REASON_JOB_ENDED, 0);
+  last.mutable_job()->mutable_error()->set_message("the catalog is full");
+  last.set_next_sequence(1);
+  jobs().script.batches = {First(), last};
   EXPECT_EQ(Run(Files::kCount), ExitStatus::kFailed);
   EXPECT_EQ(error_.Text(), "sluice: jobs/1 failed: the catalog is full\n");
 }
@@ -150,12 +169,72 @@ TEST_F(FollowTest, AFailedJobSaysWhy) {
 TEST_F(FollowTest, AStreamThatEndsBeforeItsJobSaysWhereToGoOn) {
   jobs().script.batches = {First(), OneFileAndOneError(),
                            Last(v1::JOB_STATE_RUNNING, v1::StreamEnd::REASON_DRAINING, 0)};
-  try {
-    Run(Files::kCount);
-    FAIL() << "a cut result must not look complete";
-  } catch (const StatusError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("sluice jobs watch jobs/1 --from=3"));
-  }
+  server_life_ = ServerLife::kTheCommands;  // Which is not waited for to come back.
+  EXPECT_THAT(ErrorOfRun().message(), HasSubstr("sluice jobs watch jobs/1 --from=3"));
+  jobs().script.batches.pop_back();
+  jobs().script.status = {grpc::StatusCode::UNAVAILABLE, "gone"};
+  EXPECT_THAT(ErrorOfRun().message(), HasSubstr("gone; go on with: sluice jobs watch jobs/1 --fr"));
+}
+
+TEST_F(FollowTest, ALostConnectionIsSaidOnceAndSoIsThatItIsThereAgain) {
+  jobs().script = {.batches = {First(), OneFileAndOneError()},
+                   .status = {grpc::StatusCode::UNAVAILABLE, "gone"}};
+  int calls = 0;
+  jobs().watch_script = [&](const v1::WatchJobRequest& request) -> Script {
+    if (++calls < 3) return {.batches = {}, .status = {grpc::StatusCode::UNAVAILABLE, "gone"}};
+    EXPECT_EQ(request.start_sequence(), 3U);
+    return {.batches = {Succeeded()}};
+  };
+  EXPECT_EQ(Run(Files::kCount), ExitStatus::kItemErrors);
+  EXPECT_EQ(error_.Text(),
+            "sluice: /data/b: open: Permission denied\n"
+            "sluice: connection lost, trying again\n"
+            "sluice: connected again\n");
+}
+
+v1::EventBatch InState(v1::JobState state) {
+  v1::EventBatch batch = First();
+  batch.mutable_job()->set_state(state);
+  return batch;
+}
+
+v1::EventBatch PausedForWantOfSpace() {
+  v1::EventBatch batch = InState(v1::JOB_STATE_PAUSED);
+  batch.mutable_job()->mutable_error()->set_message("the disk is full");
+  return batch;
+}
+
+TEST_F(FollowTest, APausedJobIsSaidToBeOnceEachTime) {
+  jobs().script.batches = {PausedForWantOfSpace(),
+                           PausedForWantOfSpace(),
+                           InState(v1::JOB_STATE_RUNNING),
+                           InState(v1::JOB_STATE_PAUSED),
+                           InState(v1::JOB_STATE_RUNNING),
+                           OneFileAndOneError(),
+                           Succeeded()};
+  EXPECT_EQ(Run(Files::kCount), ExitStatus::kItemErrors);
+  EXPECT_EQ(error_.Text(),
+            "sluice: paused: the disk is full; resume with: sluice jobs resume jobs/1\n"
+            "sluice: paused: jobs/1; resume with: sluice jobs resume jobs/1\n"
+            "sluice: /data/b: open: Permission denied\n");
+}
+
+TEST_F(FollowTest, APausedJobThatNobodyElseCanResumeEndsTheCommand) {
+  server_life_ = ServerLife::kTheCommands;
+  jobs().script = {.batches = {PausedForWantOfSpace()}, .hang = true};
+  EXPECT_THAT(ErrorOfRun().message(),
+              HasSubstr("paused: the disk is full; go on with: sluice jobs resume jobs/1 && "));
+}
+
+TEST_F(FollowTest, AQueuedJobShowsWhatItWaitsFor) {
+  v1::EventBatch queued = InState(v1::JOB_STATE_QUEUED);
+  queued.mutable_job()->set_wait_reason(v1::WAIT_REASON_RUNNING_JOBS);
+  queued.mutable_progress()->set_stage("enumerate");  // Which has not begun.
+  jobs().script.batches = {queued, InState(v1::JOB_STATE_RUNNING), OneFileAndOneError(),
+                           Succeeded()};
+  Run(Files::kCount, {.progress = true});
+  EXPECT_TRUE(error_.Text().starts_with("\rqueued, waits for other jobs to end\x1b[K"))
+      << error_.Text();
 }
 
 TEST_F(FollowTest, InterruptedItCancelsTheJobBeforeItEnds) {

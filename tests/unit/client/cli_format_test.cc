@@ -47,6 +47,18 @@ TEST(HumanDuration, NamesTheTwoLargestUnits) {
   EXPECT_EQ(HumanDuration(duration), "2 h 3 min");
 }
 
+TEST(StateText, SaysWhatAJobWaitsFor) {
+  v1::Job job;
+  job.set_state(v1::JOB_STATE_RUNNING);
+  EXPECT_EQ(StateText(job), "running");
+  job.set_state(v1::JOB_STATE_WAITING);
+  job.set_wait_reason(v1::WAIT_REASON_NO_CONSUMER);
+  EXPECT_EQ(StateText(job), "waiting for a reader");
+  job.set_state(v1::JOB_STATE_QUEUED);
+  job.set_wait_reason(v1::WAIT_REASON_RUNNING_JOBS);
+  EXPECT_EQ(StateText(job), "queued, waits for other jobs to end");
+}
+
 TEST(ProgressLine, SaysWhatIsKnownAndFitsTheWidth) {
   v1::Progress progress;
   progress.set_stage("digest");

@@ -1,5 +1,8 @@
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -80,6 +83,21 @@ TEST_F(RootsTest, RootsAreTextAsLongAsAllAreThatAndElseBytesInTheirOrder) {
   ASSERT_TRUE(SetRoots({directory_, "/not\xff utf-8"}, bytes).ok());
   EXPECT_THAT(bytes.roots(), IsEmpty());
   EXPECT_THAT(bytes.raw_roots(), ElementsAre(directory_.string(), "/not\xff utf-8"));
+}
+
+TEST(TakesSeconds, UnderstandsUnits) {
+  std::uint32_t given = 0;
+  CLI::App app;
+  TakesSeconds(app.add_option("--timeout", given, "So long"));
+  const std::vector<std::pair<std::string, std::uint32_t>> meanings = {
+      {"90", 90}, {"90s", 90}, {"5m", 300}, {"2h", 7200}, {"1d", 86400}, {"0", 0}};
+  for (const auto& [text, seconds] : meanings) {
+    app.parse("--timeout=" + text);
+    EXPECT_EQ(given, seconds) << text;
+  }
+  for (const char* const wrong : {"-1", "5 weeks", "soon", "99999999999h"}) {
+    EXPECT_THROW(app.parse(std::string("--timeout=") + wrong), CLI::ParseError) << wrong;
+  }
 }
 
 }  // namespace
