@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,14 @@ struct DiskError {
   int result;
   absl::StatusCode status;  // What the catalog makes of it.
   std::uint64_t hits = 1;
+
+  std::string Name() const {
+    const char* lasts = hits == 1 ? "Once" : hits == FaultyVfs::kForEver ? "ForEver" : "SomeTimes";
+    return absl::StrCat(name, lasts);
+  }
 };
+
+void PrintTo(const DiskError& error, std::ostream* out) { *out << error.Name(); }
 
 void CopyStore(const std::string& from, const std::string& to) {
   for (const char* name : {"/catalog.sqlite", "/catalog.sqlite-wal"}) {
@@ -127,12 +135,6 @@ std::vector<DiskError> DiskErrors() {
   return errors;
 }
 
-std::string NameOf(const testing::TestParamInfo<DiskError>& info) {
-  const std::uint64_t hits = info.param.hits;
-  const char* lasts = hits == 1 ? "Once" : hits == FaultyVfs::kForEver ? "ForEver" : "SomeTimes";
-  return absl::StrCat(info.param.name, lasts);
-}
-
 // The catalog with job "a", on a disk that will fail.
 class FailingDisk : public testing::Test {
  protected:
@@ -215,7 +217,8 @@ TEST(OpeningOnAFailingDisk, AFileThatCanOnlyBeReadIsRefused) {
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("cannot be written"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Disk, Faults, testing::ValuesIn(DiskErrors()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Disk, Faults, testing::ValuesIn(DiskErrors()),
+                         [](const auto& info) { return info.param.Name(); });
 
 }  // namespace
 }  // namespace sluice
