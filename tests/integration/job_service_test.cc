@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -135,7 +136,7 @@ TEST(JobService, StoppingTheServerEndsStreamsWithDrainingAndUnavailable) {
   v1::RunJobRequest request = rig.ScanRequest();
   request.mutable_spec()->set_window(4);
   request.mutable_options()->set_max_batch_events(1);
-  auto stream = rig.client().Run(request);
+  auto stream = rig.client().Run(request, {.reconnect_for = std::chrono::nanoseconds(0)});
   PullOne(stream);
   rig.server().Stop();
   EXPECT_TRUE(absl::IsUnavailable(StatusOf(std::move(stream))));
