@@ -3,6 +3,8 @@
 // items_per_second, as a median of runs that alternate:
 //   --benchmark_repetitions=15 --benchmark_enable_random_interleaving=true
 
+#include <time.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -44,14 +46,21 @@ Number Spin(Number value, Number rounds) {
   return value;
 }
 
+// What this thread has spent on a processor: another's load does not count.
+std::chrono::nanoseconds ThreadTime() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
 // How many rounds of Spin take so long, as measured once.
 Number RoundsOf(std::chrono::nanoseconds time) {
   static const double rounds_per_ns = [] {
     constexpr Number kRounds = 20'000'000;
-    const auto start = std::chrono::steady_clock::now();
+    const std::chrono::nanoseconds start = ThreadTime();
     Spin(1, kRounds);
-    const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
-    return static_cast<double>(kRounds) / spent.count();
+    const std::chrono::nanoseconds spent = ThreadTime() - start;
+    return static_cast<double>(kRounds) / static_cast<double>(spent.count());
   }();
   return static_cast<Number>(static_cast<double>(time.count()) * rounds_per_ns);
 }
