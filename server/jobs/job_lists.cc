@@ -12,6 +12,12 @@
 #include "server/jobs/scan_job.h"
 
 namespace sluice {
+namespace {
+
+// A page is cut before the job that would take it beyond this, so that it fits a message.
+constexpr std::size_t kPageBytes = 1024 * 1024;
+
+}  // namespace
 
 absl::StatusOr<JobPage> ListJobs(JobTable& table, int page_size, const std::string& page_token,
                                  const std::string& filter_text) {
@@ -25,10 +31,12 @@ absl::StatusOr<JobPage> ListJobs(JobTable& table, int page_size, const std::stri
 
   JobPage page;
   std::string last_id;
+  std::size_t bytes = 0;
   absl::Status status =
       table.ForEach(*before, filter->kind(), [&](const v1::Job& job, const std::string& id) {
         if (!filter->Matches(job)) return true;
-        if (page.jobs.size() == *limit) {
+        bytes += job.ByteSizeLong();
+        if (page.jobs.size() == *limit || (bytes > kPageBytes && !page.jobs.empty())) {
           page.next_page_token = MakePageToken(last_id, list);
           return false;
         }

@@ -12,7 +12,7 @@ namespace sluice {
 namespace {
 
 // Records of unended jobs read from the catalog at a time.
-constexpr std::size_t kPage = 100;
+constexpr std::size_t kPage = 50;
 
 // Calls fn(record) for every job that has not ended, oldest first, until it fails.
 template <typename Fn>

@@ -16,6 +16,8 @@ namespace {
 constexpr std::uint32_t kDefaultWindow = 1024;
 constexpr std::uint32_t kMaxWindow = 65'536;
 constexpr int kMaxPriority = 100;
+// A page of jobs is in memory at a time.
+constexpr std::size_t kMaxSpecBytes = 256 * 1024;
 constexpr int kMaxLabels = 64;
 constexpr std::size_t kMaxLabelKey = 63;
 constexpr std::size_t kMaxLabelValue = 255;
@@ -43,6 +45,9 @@ absl::Status CheckFields(const v1::JobSpec& spec) {
     violations.Add("spec", "must hold one of: scan, reconcile");
   } else {
     kind->check_fields(spec, violations);
+  }
+  if (spec.ByteSizeLong() > kMaxSpecBytes) {
+    violations.Add("spec", absl::StrCat("must be at most ", kMaxSpecBytes, " bytes"));
   }
   CheckLabels(spec, violations);
   if (!v1::Pacing_IsValid(spec.pacing())) violations.Add("spec.pacing", "must be a known Pacing");

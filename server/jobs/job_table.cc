@@ -13,7 +13,7 @@ namespace sluice {
 namespace {
 
 // Records read from the catalog at a time.
-constexpr std::size_t kPage = 100;
+constexpr std::size_t kPage = 50;
 
 }  // namespace
 
