@@ -201,7 +201,8 @@ AsyncGenerator<JobItem> Start(const JobRun& run, const JobEnvironment& environme
       EnumerateTree(OptionsOf(spec), {.roots = environment.roots,
                                       .counters = run.counters,
                                       .stop = run.scope.stop_token(),
-                                      .protected_directories = environment.protected_directories});
+                                      .protected_directories = environment.protected_directories,
+                                      .executor = &run.scope.executor()});
   return ToJobItems(Digested(std::move(items), spec, run, environment));
 }
 
