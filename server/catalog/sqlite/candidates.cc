@@ -62,12 +62,16 @@ class SqliteCandidateList final : public CandidateList {
  public:
   explicit SqliteCandidateList(std::unique_ptr<FileRemover> file)
       : file_(std::move(file)),
-        connection_(file_->path(), Connection::Access::kRead, kReadCacheKib) {}
+        connection_(file_->path(), Connection::Access::kRead, kReadCacheKib),
+        size_(static_cast<std::uint64_t>(
+            connection_.ReadInteger("SELECT ifnull(max(position) + 1, 0) FROM candidate"))) {}
 
   absl::StatusOr<std::vector<CandidateFile>> Read(std::uint64_t first, std::size_t limit) override {
     std::lock_guard lock(mutex_);
     return CatchSqlite([&] { return ReadLocked(first, limit); });
   }
+
+  std::uint64_t size() const override { return size_; }
 
  private:
   absl::StatusOr<std::vector<CandidateFile>> ReadLocked(std::uint64_t first, std::size_t limit)
@@ -85,6 +89,7 @@ class SqliteCandidateList final : public CandidateList {
   const std::unique_ptr<FileRemover> file_;  // Outlives the connection to it.
   std::mutex mutex_;
   Connection connection_ ABSL_GUARDED_BY(mutex_);
+  const std::uint64_t size_;
 };
 
 class CandidateBuilder final {

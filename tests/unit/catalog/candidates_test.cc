@@ -150,6 +150,7 @@ TEST_F(Candidates, TheListIsASnapshotAndIsRemovedWithIt) {
   ASSERT_THAT(AppendAll(catalog(), scan, {FileEvent("/z", 5, 3)}), IsOk());
   EXPECT_THAT(Paths(Value(list->Read(1, 1))), ElementsAre("/y"));
   EXPECT_THAT(Value(list->Read(2, 1)), IsEmpty());
+  EXPECT_EQ(list->size(), 2U);
   EXPECT_EQ(FilesInTemporaryDirectory(), 1);
   list.reset();
   EXPECT_EQ(FilesInTemporaryDirectory(), 0);
