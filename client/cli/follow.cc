@@ -59,8 +59,8 @@ bool StandsStill(const v1::Job& job) {
 // One job as it is followed: prints what comes, and keeps what it came to.
 class Follower final {
  public:
-  Follower(const Session& session, Files files)
-      : console_(*session.console), files_(files), notes_(session) {}
+  Follower(Session session, Files files)
+      : console_(*session.console), files_(files), notes_(std::move(session)) {}
 
   CallOptions call_options() { return notes_.call_options(); }
 

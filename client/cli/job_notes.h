@@ -1,6 +1,8 @@
 #ifndef SLUICE_CLIENT_CLI_JOB_NOTES_H_
 #define SLUICE_CLIENT_CLI_JOB_NOTES_H_
 
+#include <utility>
+
 #include "client/cli/command.h"
 #include "sluice/v1/job.pb.h"
 
@@ -11,7 +13,7 @@ namespace sluice::cli {
 // Not thread-safe. Lifetime: stays where it is as long as a call has its options.
 class JobNotes final {
  public:
-  explicit JobNotes(const Session& session) : session_(session) {}
+  explicit JobNotes(Session session) : session_(std::move(session)) {}
   JobNotes(const JobNotes&) = delete;
   JobNotes& operator=(const JobNotes&) = delete;
 
