@@ -113,10 +113,11 @@ void JobManager::Settle(const std::shared_ptr<Job>& job) {
     std::lock_guard lock(mutex_);
     // Looked at under the lock: of two that settle a job, the later one sees what both did.
     const v1::JobState state = job->state();
-    if (state == v1::JOB_STATE_QUEUED) {
-      queue_.Insert(job);
-    } else {
+    if (state != v1::JOB_STATE_QUEUED) {
       queue_.Remove(*job);
+    } else if (!running_.contains(job->id())) {
+      // Else it has its turn already, or had it: then the end of that run settles it.
+      queue_.Insert(job);
     }
     if (state != v1::JOB_STATE_PAUSED) unstored_.erase(job->id());
   }
@@ -127,8 +128,7 @@ void JobManager::StartWaiting() {
   std::lock_guard lock(mutex_);
   while (!drains_ && !queue_.empty() && running_.size() < limits_.max_running_jobs) {
     std::shared_ptr<Job> job = queue_.Pop();
-    // Resumed while its last run has not quite ended: that run's end settles it.
-    if (!running_.emplace(job->id(), job).second) continue;
+    running_.emplace(job->id(), job);
     scope_.Spawn(Run(std::move(job)));
   }
 }
@@ -182,15 +182,13 @@ absl::StatusOr<v1::Job> JobManager::Cancel(const std::string& name) {
 absl::StatusOr<v1::Job> JobManager::Resume(const std::string& name) {
   const absl::StatusOr<std::shared_ptr<Job>> job = Find(name);
   if (!job.ok()) return job.status();
-  if (absl::Status status = Reserve(); !status.ok()) {
-    // A job that need not be queued needs no room.
-    if ((*job)->state() == v1::JOB_STATE_PAUSED) return status;
-  } else {
-    status = (*job)->Resume();
-    Settle(*job);
-    GiveBack();
-    if (!status.ok()) return status;
-  }
+  const absl::Status room = Reserve();
+  // A job that need not be queued anew needs no room.
+  if (!room.ok() && (*job)->state() == v1::JOB_STATE_PAUSED) return room;
+  const absl::Status status = (*job)->Resume();
+  Settle(*job);
+  if (room.ok()) GiveBack();
+  if (!status.ok()) return status;
   return (*job)->Snapshot();
 }
 
