@@ -214,6 +214,8 @@ v1::JobSummary Job::MakeSummary(const Facts& facts) const {
 JobRecord Job::MakeRecord(const Facts& facts, std::uint64_t last_sequence) const {
   v1::Job job = MakeJob(facts, last_sequence);
   job.clear_spec();
+  // A process that finds it has nothing to wait for.
+  if (facts.resumes) job.set_state(v1::JOB_STATE_QUEUED);
   JobRecord record{.id = id_,
                    .kind = std::string(kind_->name),
                    .request_id = request_.id,

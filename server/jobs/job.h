@@ -134,6 +134,7 @@ class Job final : public EventLog::WaitObserver {
   // What changes of a job, as a value: a change is made, stored, and only then shown.
   struct Facts {
     v1::JobState state = v1::JOB_STATE_QUEUED;  // Never WAITING.
+    bool resumes = false;                       // PAUSING only: goes on as soon as it is PAUSED.
     std::int64_t create_time_ns = 0;
     std::int64_t start_time_ns = 0;  // 0: not yet.
     std::int64_t end_time_ns = 0;    // 0: not yet.
@@ -183,7 +184,6 @@ class Job final : public EventLog::WaitObserver {
   std::mutex store_;
   bool deleted_ ABSL_GUARDED_BY(store_) = false;
   bool draining_ ABSL_GUARDED_BY(store_) = false;
-  bool resume_after_pause_ ABSL_GUARDED_BY(store_) = false;
   absl::Status store_error_ ABSL_GUARDED_BY(store_);  // Why the run that ends could not store.
 
   // Guards what is shown. Taken after store_ and before the log's own; never held while blocking.

@@ -100,6 +100,7 @@ absl::Status Job::Finish(Facts next) {
 absl::Status Job::StopRun(v1::JobState intent) {
   Facts next = CopyFacts();
   next.state = intent;
+  next.resumes = false;
   std::stop_source run_stop;
   {
     std::lock_guard lock(mutex_);
@@ -124,8 +125,8 @@ absl::Status Job::Pause() {
     case v1::JOB_STATE_RUNNING:
       return StopRun(v1::JOB_STATE_PAUSING);
     case v1::JOB_STATE_PAUSING:
-      resume_after_pause_ = false;
-      return absl::OkStatus();
+      if (!std::exchange(next.resumes, false)) return absl::OkStatus();
+      return Store(std::move(next), {});
     case v1::JOB_STATE_PAUSED:
       return absl::OkStatus();
     default:
@@ -143,8 +144,8 @@ absl::Status Job::Resume() {
       next.error.Clear();
       return StoreState(std::move(next));
     case v1::JOB_STATE_PAUSING:
-      resume_after_pause_ = true;
-      return absl::OkStatus();
+      if (std::exchange(next.resumes, true)) return absl::OkStatus();
+      return Store(std::move(next), {});
     case v1::JOB_STATE_QUEUED:
     case v1::JOB_STATE_RUNNING:
       return absl::OkStatus();
@@ -322,13 +323,15 @@ absl::Status Job::Append(std::vector<JobItem> items) {
 Job::Facts Job::AfterRun(const absl::Status& outcome) const {
   Facts next = CopyFacts();
   const v1::JobState intent = next.state;
+  // A run that could not store would have gone on, and so would have heard of what is intended.
+  const bool interrupted = absl::IsCancelled(outcome) || !store_error_.ok();
   if (outcome.ok()) {
     next.state = v1::JOB_STATE_SUCCEEDED;
-  } else if (!store_error_.ok() && intent != v1::JOB_STATE_CANCELLING) {
+  } else if (interrupted && intent == v1::JOB_STATE_CANCELLING) {
+    next.state = v1::JOB_STATE_CANCELLED;
+  } else if (!store_error_.ok()) {
     next.state = v1::JOB_STATE_PAUSED;
     next.error = ToWireStatus(store_error_);
-  } else if (absl::IsCancelled(outcome) && intent == v1::JOB_STATE_CANCELLING) {
-    next.state = v1::JOB_STATE_CANCELLED;
   } else if (absl::IsCancelled(outcome) && intent == v1::JOB_STATE_PAUSING) {
     next.state = v1::JOB_STATE_PAUSED;
   } else if (absl::IsCancelled(outcome) && draining_) {
@@ -353,7 +356,7 @@ absl::Status Job::EndRun(const absl::Status& outcome) {
     waiting_ = false;
   }
   store_error_ = absl::OkStatus();
-  const bool resume = std::exchange(resume_after_pause_, false);
+  const bool resume = std::exchange(next.resumes, false);
   absl::Status stored;
   if (IsFinal(next.state)) {
     stored = Finish(next);
@@ -362,19 +365,19 @@ absl::Status Job::EndRun(const absl::Status& outcome) {
   } else {
     stored = StoreState(next);
   }
+  if (stored.ok() && resume && next.state == v1::JOB_STATE_PAUSED) {
+    next = CopyFacts();
+    next.state = v1::JOB_STATE_QUEUED;
+    next.error.Clear();
+    stored = StoreState(next);
+  }
   if (!stored.ok()) {
     // What is stored is older, and good enough to go on from: here or in another process.
     next.state = v1::JOB_STATE_PAUSED;
     next.error = ToWireStatus(stored);
     Show(std::move(next));
-    return stored;
   }
-  if (resume && next.state == v1::JOB_STATE_PAUSED) {
-    next = CopyFacts();
-    next.state = v1::JOB_STATE_QUEUED;
-    return StoreState(std::move(next));
-  }
-  return absl::OkStatus();
+  return stored;
 }
 
 }  // namespace sluice
