@@ -288,7 +288,7 @@ class Resources(RpcErrorTestCase):
 
 class Limits(RpcErrorTestCase):
 
-    flags = ("--max_running_jobs=2", "--max_streams=2")
+    flags = ("--max_running_jobs=1", "--max_queued_jobs=1", "--max_streams=2")
 
     def assert_exhausted(self, failure):
         self.assertEqual(failure.code, CODE.RESOURCE_EXHAUSTED)
@@ -296,11 +296,12 @@ class Limits(RpcErrorTestCase):
         self.assertGreater(failure.details["RetryInfo"].retry_delay.ToMilliseconds(), 0)
 
     def test_too_many_jobs(self):
-        jobs = [self.waiting_job() for _ in range(2)]
-        self.assert_exhausted(self.failure(self.waiting_job))
-        for job in jobs:
-            self.client.cancel(job.name)
-            wait_until(lambda: self.client.job(job.name).state in ENDED, "the end")
+        running = self.waiting_job()
+        queued = self.client.start(scan_spec(self.tree.root))
+        self.assertEqual(queued.state, job_pb2.JOB_STATE_QUEUED)
+        self.assert_exhausted(self.failure(lambda: self.client.start(scan_spec(self.tree.root))))
+        self.client.cancel(running.name)
+        wait_until(lambda: self.client.job(queued.name).state in ENDED, "the queued job's turn")
         self.client.scan(self.tree.root)
 
     def test_too_many_streams(self):
