@@ -1,0 +1,71 @@
+"""File systems of a test's own, for the data directory. They need root, and say so: a test that
+cannot mount fails, so that nobody takes it for passed."""
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import tempfile
+
+IMAGE_BYTES = 64 << 20
+
+
+def _run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))} failed: {done.stderr.strip()}; this "
+                             "test needs root, and a kernel that lets it mount")
+
+
+@contextlib.contextmanager
+def tmpfs(size):
+    """A directory of `size` bytes of room."""
+    with tempfile.TemporaryDirectory(prefix="sluice-tmpfs-") as where:
+        _run("mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", where)
+        try:
+            yield pathlib.Path(where)
+        finally:
+            _run("umount", "--lazy", where)
+
+
+def fill_up(directory):
+    """Leaves no byte of room; returns the file that took it."""
+    path = directory / "filler"
+    with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return path
+
+
+class Ext4:
+    """An ext4 that can turn read-only beneath a running program, as a real one does at an I/O
+    error. (mount -o remount,ro is refused as long as a file is open for writing.)"""
+
+    def __init__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sluice-ext4-"))
+        self.image, self.path = self.dir / "image", self.dir / "mounted"
+        self.path.mkdir()
+        self.image.touch()
+        os.truncate(self.image, IMAGE_BYTES)
+        _run("mkfs.ext4", "-q", "-F", self.image)
+
+    def mount(self):
+        _run("mount", "-o", "loop", self.image, self.path)
+
+    def make_read_only(self):
+        """What was written is on the disk by then, as with any remount."""
+        _run("sync", "--file-system", self.path)
+        _run("mount", "-o", "remount,abort", self.path)
+
+    def unmount(self):
+        _run("umount", self.path)
+
+    def __enter__(self):
+        self.mount()
+        return self
+
+    def __exit__(self, *_):
+        _run("umount", "--lazy", self.path)
+        self.image.unlink()
+        self.path.rmdir()
+        self.dir.rmdir()
