@@ -182,10 +182,10 @@ absl::StatusOr<v1::Job> JobManager::Cancel(const std::string& name) {
 absl::StatusOr<v1::Job> JobManager::Resume(const std::string& name) {
   const absl::StatusOr<std::shared_ptr<Job>> job = Find(name);
   if (!job.ok()) return job.status();
-  const absl::Status room = Reserve();
+  absl::Status room = Reserve();
   // A job that need not be queued anew needs no room.
   if (!room.ok() && (*job)->state() == v1::JOB_STATE_PAUSED) return room;
-  const absl::Status status = (*job)->Resume();
+  absl::Status status = (*job)->Resume();
   Settle(*job);
   if (room.ok()) GiveBack();
   if (!status.ok()) return status;
