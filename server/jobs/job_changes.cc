@@ -27,9 +27,10 @@ void Count(const JobItem& item, v1::JobCounters& results) {
 }
 
 absl::Status StateError(const std::string& id, v1::JobState state, absl::string_view wanted) {
-  return PreconditionError(
-      "JOB_STATE", absl::StrCat("jobs/", id),
-      absl::StrCat("jobs/", id, " cannot be ", wanted, ": it is ", v1::JobState_Name(state)));
+  constexpr std::string_view kPrefix = "JOB_STATE_";
+  return PreconditionError("JOB_STATE", absl::StrCat("jobs/", id),
+                           absl::StrCat("jobs/", id, " cannot be ", wanted, ": it is ",
+                                        v1::JobState_Name(state).substr(kPrefix.size())));
 }
 
 absl::Status DeletedError(const std::string& id) {

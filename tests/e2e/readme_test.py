@@ -110,9 +110,12 @@ class Grpcurl(unittest.TestCase):
         for field in ("nextSequence", "eventTime", "sourceOfTruth", "recoverableBytes"):
             self.assertIn(f'"{field}":', text)
 
-    def test_cancel_job_stops_the_job_that_was_started(self):
-        messages = json_documents(self.printed_by("StartJob", "CancelJob"))
-        self.assertIn(messages[-1]["job"]["state"], ("JOB_STATE_CANCELLING", "JOB_STATE_CANCELLED"))
+    def test_a_started_job_is_waited_for_listed_and_deleted(self):
+        _, waited, page, deleted = json_documents(self.printed_by("StartJob", "WaitJob"))
+        self.assertEqual(waited["job"]["state"], "JOB_STATE_SUCCEEDED")
+        self.assertEqual(page["events"][0]["sequence"], "2")
+        self.assertTrue(page["end"])
+        self.assertEqual(deleted["job"]["name"], waited["job"]["name"])
 
 
 class Truth(unittest.TestCase):
