@@ -63,10 +63,13 @@ class Watcher(threading.Thread):
         elif self.pause and not self.go_on.is_set():
             self.go_on.wait(self.pause)
 
-    def finish(self):
+    def hurry(self):
         """From now on as fast as it can."""
         self.stall_after = None
         self.go_on.set()
+
+    def finish(self):
+        self.hurry()
         self.join(PATIENCE_SECONDS)
         if self.failure is not None:
             raise self.failure
@@ -111,6 +114,8 @@ class Watchers(unittest.TestCase):
     def assert_all_complete(self, name, watchers):
         before = self.meter.now()
         for watcher in watchers:
+            watcher.hurry()
+        for watcher in watchers:
             watcher.finish()
         self.show(name, watchers, "all read")
         last = self.client.job(name).last_sequence
@@ -140,8 +145,7 @@ class Watchers(unittest.TestCase):
         self.assertLessEqual(last, BOUND)
         self.assertLessEqual(max(slow.got, fast.got), BOUND)
         self.assertGreater(min(slow.got, fast.got), stalled.got)
-        stalled.stall_after = None
-        stalled.go_on.set()
+        stalled.hurry()
         wait_until(lambda: slow.got >= FILES // 10, "the slow watcher")
         self.show(name, watchers, "the stalled one goes on, the slow one is the slowest")
         self.assertLessEqual(fast.got - slow.got, BOUND)
