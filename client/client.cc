@@ -93,7 +93,7 @@ Task<v1::Job> WaitUntil(JobStub* stub, std::string name, Clock::TimePoint until,
       if (HasEnded(response.job()) || clock->Now() >= until) co_return response.job();
       continue;
     } catch (const Cancelled&) {
-      throw;
+      failure = reconnection.FailureOfCancelled();
     } catch (const StatusError& error) {
       failure = error.status();
     }

@@ -65,7 +65,7 @@ AsyncGenerator<v1::EventBatch> FollowJob(AsyncGenerator<v1::EventBatch> source,
       if (!drained) co_return;
       failure = absl::UnavailableError("the server is being shut down");
     } catch (const Cancelled&) {
-      throw;
+      failure = reconnection.FailureOfCancelled();
     } catch (const StatusError& error) {
       failure = error.status();
     }

@@ -24,6 +24,11 @@ Task<> Reconnection::BeforeNextCall(absl::Status failure) {
   co_await Sleep(executor_, clock_, *wait, options_.stop);
 }
 
+absl::Status Reconnection::FailureOfCancelled() const {
+  ThrowIfStopRequested(options_.stop);
+  return absl::UnavailableError("the server has cancelled the call");
+}
+
 std::optional<Clock::Duration> Reconnection::WaitAfter(const absl::Status& failure) {
   if (!absl::IsUnavailable(failure)) return std::nullopt;
   const Clock::TimePoint now = clock_.Now();

@@ -54,6 +54,10 @@ class Reconnection final {
   // options' stop.
   Task<> BeforeNextCall(absl::Status failure);
 
+  // What a call that was cancelled has failed with: throws Cancelled if that was the caller's own
+  // doing. A gRPC server that shuts down cancels, too, instead of refusing, calls that come late.
+  absl::Status FailureOfCancelled() const;
+
   // How long that is; nullopt where there is to be no next call: it would come later than
   // `reconnect_for` after the first failure, or the failure is none that passes by.
   std::optional<Clock::Duration> WaitAfter(const absl::Status& failure);

@@ -74,7 +74,7 @@ std::string WaitText(const v1::Job& job) {
 }
 
 std::string StateText(const v1::Job& job) {
-  const std::string state = StateName(job.state());
+  std::string state = StateName(job.state());
   const std::string wait = WaitText(job);
   if (wait.empty()) return state;
   return absl::StrCat(state, job.state() == v1::JOB_STATE_WAITING ? " for " : ", waits for ", wait);

@@ -49,7 +49,10 @@ class WhenDisconnected final {
   using Policy = v1::RunJobRequest::OnDisconnect;
 
   WhenDisconnected(StreamCall call, std::shared_ptr<Job> job, Policy policy)
-      : call_(call), job_(std::move(job)), policy_(policy), on_stop_(call_.stop, OnStop{this}) {}
+      : call_(std::move(call)),
+        job_(std::move(job)),
+        policy_(policy),
+        on_stop_(call_.stop, OnStop{this}) {}
   WhenDisconnected(const WhenDisconnected&) = delete;
   WhenDisconnected& operator=(const WhenDisconnected&) = delete;
   ~WhenDisconnected() { Apply(call_.manager, job_, policy_); }

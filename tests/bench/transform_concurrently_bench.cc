@@ -3,12 +3,11 @@
 // items_per_second, as a median of runs that alternate:
 //   --benchmark_repetitions=15 --benchmark_enable_random_interleaving=true
 
-#include <time.h>
-
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <deque>
 #include <functional>
 #include <mutex>

@@ -35,8 +35,8 @@ absl::StatusCode CodeOf(const SQLite::Exception& error) {
 }  // namespace
 
 absl::Status SqliteStatus(const SQLite::Exception& error) {
-  return {CodeOf(error), absl::StrCat("catalog: ", error.what(), " (SQLite error ",
-                                      error.getExtendedErrorCode(), ")")};
+  return {CodeOf(error),
+          absl::StrCat(error.what(), " (SQLite error ", error.getExtendedErrorCode(), ")")};
 }
 
 }  // namespace sluice

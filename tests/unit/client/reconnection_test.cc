@@ -44,6 +44,14 @@ class ReconnectionTest : public testing::Test {
   ImpatientClock clock_;
 };
 
+TEST_F(ReconnectionTest, CallThatTheServerCancelledIsTriedAgainAndOnesOwnIsNot) {
+  std::stop_source stop;
+  const Reconnection reconnection = Make({.stop = stop.get_token()});
+  EXPECT_TRUE(absl::IsUnavailable(reconnection.FailureOfCancelled()));
+  stop.request_stop();
+  EXPECT_THROW((void)reconnection.FailureOfCancelled(), Cancelled);
+}
+
 TEST_F(ReconnectionTest, WaitsGrowToTheirBoundAndAreMadeLongerByChanceOnly) {
   Reconnection reconnection = Make({.reconnect_for = hours(1)});
   Clock::Duration least = Reconnection::kInitialBackoff;

@@ -188,8 +188,7 @@ TEST_F(JobResume, PausedJobStaysPausedOverARestart) {
 }
 
 TEST_F(JobResume, QueuedJobsRunAfterARestart) {
-  std::vector<std::string> ids;
-  for (int i = 0; i < 3; ++i) ids.push_back(StartScan()->id());
+  const std::vector<std::string> ids = {StartScan()->id(), StartScan()->id(), StartScan()->id()};
   rig_.Restart();
   digester_.Open();
   for (const std::string& id : ids) ExpectEachOnce(rig_.Follow(Find(id)));
