@@ -45,8 +45,8 @@ struct RequestKey {
 // 1. Each change is stored before anybody can see it, in one transaction with the event that tells
 //    of it (PAUSED, QUEUED after a pause, and the final states have one). What is stored for a job
 //    that runs is enough to go on with it in another process.
-// 2. A change that cannot be stored does not happen; but a job that runs, and cannot store, stops
-//    and is PAUSED, with the catalog's error, until someone resumes it.
+// 2. A change that cannot be stored does not happen; but a job that runs, and cannot store (or read
+//    back, or spool), stops and is PAUSED, with the disk's error, until someone resumes it.
 // 3. Between BeginRun and EndRun the runner alone appends events.
 //
 // There is one object of a job as long as anybody holds it (see JobTable). Thread-safe; all but the

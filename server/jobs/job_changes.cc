@@ -33,6 +33,12 @@ absl::Status StateError(const std::string& id, v1::JobState state, absl::string_
                                         v1::JobState_Name(state).substr(kPrefix.size())));
 }
 
+// Whether a job that failed so may go on later: the disk of the server's own data was full, or did
+// not answer, under the catalog or under the temporary files.
+bool MayPass(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
+}
+
 absl::Status DeletedError(const std::string& id) {
   return NotFoundError("job", absl::StrCat("jobs/", id));
 }
@@ -324,15 +330,20 @@ absl::Status Job::Append(std::vector<JobItem> items) {
 Job::Facts Job::AfterRun(const absl::Status& outcome) const {
   Facts next = CopyFacts();
   const v1::JobState intent = next.state;
-  // A run that could not store would have gone on, and so would have heard of what is intended.
-  const bool interrupted = absl::IsCancelled(outcome) || !store_error_.ok();
+  const bool gave_up =
+      spec_.has_max_item_errors() && next.results.errors() > spec_.max_item_errors();
+  const absl::Status broken = !store_error_.ok()             ? store_error_
+                              : MayPass(outcome) && !gave_up ? outcome
+                                                             : absl::OkStatus();
+  // A run that could not go on would have, and so would have heard of what is intended.
+  const bool interrupted = absl::IsCancelled(outcome) || !broken.ok();
   if (outcome.ok()) {
     next.state = v1::JOB_STATE_SUCCEEDED;
   } else if (interrupted && intent == v1::JOB_STATE_CANCELLING) {
     next.state = v1::JOB_STATE_CANCELLED;
-  } else if (!store_error_.ok()) {
+  } else if (!broken.ok()) {
     next.state = v1::JOB_STATE_PAUSED;
-    next.error = ToWireStatus(store_error_);
+    next.error = ToWireStatus(broken);
   } else if (absl::IsCancelled(outcome) && intent == v1::JOB_STATE_PAUSING) {
     next.state = v1::JOB_STATE_PAUSED;
   } else if (absl::IsCancelled(outcome) && draining_) {

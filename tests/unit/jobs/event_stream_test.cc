@@ -249,6 +249,19 @@ TEST_F(EventStreamTest, JobIsShownAgainWhenItsStateHasChangedWithoutAnEvent) {
   EXPECT_EQ(next.Get()->job().state(), v1::JOB_STATE_PAUSING);
 }
 
+TEST_F(EventStreamTest, RunThatTheServersOwnDiskFailedIsShownAsPausedWithTheReason) {
+  auto stream = Stream();
+  PullNow(stream);
+  ASSERT_TRUE(job_->EndRun(absl::UnavailableError("temporary file: Input/output error")).ok());
+  clock_.Advance(milliseconds(50));
+  const v1::EventBatch batch = PullNow(stream);
+  ASSERT_EQ(batch.events_size(), 1);
+  EXPECT_EQ(batch.events(0).state_change().state(), v1::JOB_STATE_PAUSED);
+  EXPECT_EQ(batch.job().error().code(), static_cast<int>(absl::StatusCode::kUnavailable));
+  EXPECT_TRUE(job_->Resume().ok());
+  EXPECT_FALSE(job_->Snapshot().has_error());
+}
+
 TEST_F(EventStreamTest, EventsThatExpireEndTheStreamWithOutOfRange) {
   Append(3);
   ASSERT_TRUE(job_->EndRun(absl::OkStatus()).ok());
