@@ -16,7 +16,7 @@ from harness.verdicts import assert_scanned, assert_succeeded, still_plans
 from support.cli import Cli
 from support.client import Client, reconcile_spec, scan_spec
 from support.contract import event_pb2, job_pb2, scan_pb2
-from support.environment import PATIENCE_SECONDS
+from support.environment import PATIENCE_SECONDS, wait_until
 
 KILLS = 200 if LONG else 10
 # A job may die as often as this, and is then left to end.
@@ -52,15 +52,20 @@ class Crashes(unittest.TestCase):
         report(f"seed {SEED}: {self.kills} kills, {self.jobs} jobs, {self.seen} events")
 
     def test_leave_no_trace_in_what_the_command_prints_of_a_job(self):
-        spec = scan_spec(self.tree.root, digest_policy=scan_pb2.DIGEST_POLICY_ALL, read_threads=1)
+        spec = scan_spec(self.tree.root, digest_policy=scan_pb2.DIGEST_POLICY_ALL, read_threads=1,
+                         pacing=job_pb2.PACING_PACED_BY_CONSUMER, window=PACED_WINDOW)
         output = self.server.dir / "events.json"
-        with Killer(self.server, [0.1, 0.2, 0.2]) as killer, open(output, "wb") as stdout:
-            job = start_once(self.server.address, spec, self.rng)
-            follower = Follower(self.server.address, job.name)
-            command = Cli(self.server.dir, self.server.address)
-            with command.start("--json", "jobs", "watch", job.name, stdout=stdout) as watching:
-                events = follower.result()
+        self.server.start()
+        job = start_once(self.server.address, spec, self.rng)
+        command = Cli(self.server.dir, self.server.address)
+        with open(output, "wb") as stdout, command.start(
+                "--json", "jobs", "watch", job.name, stdout=stdout) as watching:
+            # Not before: a server that cannot be reached at the very beginning is a wrong address.
+            wait_until(lambda: output.stat().st_size > 0, "the first event")
+            with Killer(self.server, [0.05, 0.2, 0.2]) as killer:
                 _, errors = watching.communicate(timeout=PATIENCE_SECONDS)
+        follower = Follower(self.server.address, job.name)
+        events = follower.result()
         with_errors = any(event.HasField("error") for event in events)
         self.assertEqual(watching.returncode, 3 if with_errors else 0, errors)
         with open(output, "rb") as lines:

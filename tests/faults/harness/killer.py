@@ -27,7 +27,8 @@ class Killer(threading.Thread):
             self.failure = failure
 
     def __enter__(self):
-        self.server.start()
+        if not self.server.running():
+            self.server.start()
         self.start()
         return self
 
