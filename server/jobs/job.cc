@@ -133,6 +133,7 @@ v1::JobState Job::state() const {
 v1::Job Job::Snapshot() const {
   std::lock_guard lock(mutex_);
   v1::Job job = MakeJob(facts_, log_->extent().last);
+  *job.mutable_spec() = spec_;
   job.set_state(ShownState());
   job.set_wait_reason(ShownWaitReason());
   return job;
@@ -171,7 +172,6 @@ Job::Facts Job::CopyFacts() const {
 v1::Job Job::MakeJob(const Facts& facts, std::uint64_t last_sequence) const {
   v1::Job job;
   job.set_name(absl::StrCat("jobs/", id_));
-  *job.mutable_spec() = spec_;
   job.set_state(facts.state);
   *job.mutable_create_time() = ToTimestamp(facts.create_time_ns);
   if (facts.start_time_ns != 0) *job.mutable_start_time() = ToTimestamp(facts.start_time_ns);
@@ -220,7 +220,7 @@ JobRecord Job::MakeRecord(const Facts& facts, std::uint64_t last_sequence) const
                    .kind = std::string(kind_->name),
                    .request_id = request_.id,
                    .request_hash = request_.hash,
-                   .spec = spec_.SerializeAsString(),
+                   .spec = spec_bytes_,
                    .end_time_ns = facts.end_time_ns,
                    .last_sequence = last_sequence,
                    .record = job.SerializeAsString()};

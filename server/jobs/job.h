@@ -144,6 +144,7 @@ class Job final : public EventLog::WaitObserver {
     Checkpoint checkpoint;
   };
 
+  // Without its spec, which never changes and is stored beside it.
   v1::Job MakeJob(const Facts& facts, std::uint64_t last_sequence) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   v1::JobSummary MakeSummary(const Facts& facts) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -154,6 +155,8 @@ class Job final : public EventLog::WaitObserver {
   v1::WaitReason ShownWaitReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Facts CopyFacts() const;
+  // Stops the run in progress when it is told to: not while a lock is held that the run may need.
+  std::stop_source CopyRunStop() const;
   // Stores and shows. Nothing has changed if it fails.
   absl::Status Store(Facts next, EventLog::Chunk events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_);
   // Shows what could not be stored.
@@ -170,6 +173,7 @@ class Job final : public EventLog::WaitObserver {
 
   const std::string id_;
   const v1::JobSpec spec_;
+  const std::string spec_bytes_ = spec_.SerializeAsString();  // Every record holds them.
   const RequestKey request_;
   const JobKind* const kind_;
   const JobEnvironment& environment_;

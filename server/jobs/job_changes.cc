@@ -108,16 +108,11 @@ absl::Status Job::StopRun(v1::JobState intent) {
   Facts next = CopyFacts();
   next.state = intent;
   next.resumes = false;
-  std::stop_source run_stop;
-  {
-    std::lock_guard lock(mutex_);
-    run_stop = run_stop_;
-  }
   if (!Store(next, {}).ok()) {
     ++next.version;
     Show(std::move(next));
   }
-  run_stop.request_stop();
+  CopyRunStop().request_stop();
   return absl::OkStatus();
 }
 
@@ -234,18 +229,15 @@ absl::Status Job::Recover(bool pause) {
 void Job::Drain() {
   std::lock_guard changing(store_);
   draining_ = true;
-  std::stop_source run_stop;
-  {
-    std::lock_guard lock(mutex_);
-    run_stop = run_stop_;
-  }
-  run_stop.request_stop();
+  CopyRunStop().request_stop();
 }
 
-std::stop_token Job::run_stop_token() const {
+std::stop_source Job::CopyRunStop() const {
   std::lock_guard lock(mutex_);
-  return run_stop_.get_token();
+  return run_stop_;
 }
+
+std::stop_token Job::run_stop_token() const { return CopyRunStop().get_token(); }
 
 PipelineCounters& Job::counters() {
   std::lock_guard lock(mutex_);

@@ -165,6 +165,12 @@ absl::Status JobManager::Cancel(const std::shared_ptr<Job>& job) {
   return status;
 }
 
+absl::Status JobManager::Delete(const std::shared_ptr<Job>& job) {
+  if (absl::Status status = job->Delete(); !status.ok()) return status;
+  table_.Remove(job->id());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::Job> JobManager::Pause(const std::string& name) {
   const absl::StatusOr<std::shared_ptr<Job>> job = Find(name);
   if (!job.ok()) return job.status();
@@ -203,8 +209,7 @@ absl::StatusOr<v1::Job> JobManager::Delete(const std::string& name) {
         absl::StrCat(name, " is needed by jobs/", found->second, ", which has not ended"));
   }
   v1::Job before = (*job)->Snapshot();
-  if (absl::Status status = (*job)->Delete(); !status.ok()) return status;
-  table_.Remove((*job)->id());
+  if (absl::Status status = Delete(*job); !status.ok()) return status;
   return before;
 }
 

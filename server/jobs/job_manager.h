@@ -71,9 +71,11 @@ class JobManager final {
   // The job as it was.
   absl::StatusOr<v1::Job> Delete(const std::string& name);
 
-  // Of a job that somebody has: the same, for those whose call goes away.
+  // Of a job that somebody has: the same.
   absl::Status Pause(const std::shared_ptr<Job>& job);
   absl::Status Cancel(const std::shared_ptr<Job>& job);
+  // REQUIRES: it is none of NeededJobs.
+  absl::Status Delete(const std::shared_ptr<Job>& job);
 
   JobTable& table() { return table_; }
   // Ids of the jobs whose results a job that has not ended reads.

@@ -76,8 +76,9 @@ absl::Status Retention::DeleteOld(const Needed& needed) {
   if (!jobs.ok()) return CatalogError(jobs.status());
   for (const JobRecord& job : *jobs) {
     if (needed.contains(job.id)) continue;
-    const auto deleted = manager_.Delete(absl::StrCat("jobs/", job.id));
-    if (!deleted.ok() && !absl::IsNotFound(deleted.status())) return deleted.status();
+    const absl::StatusOr<std::shared_ptr<Job>> found = manager_.table().Find(job.id);
+    const absl::Status deleted = found.ok() ? manager_.Delete(*found) : found.status();
+    if (!deleted.ok() && !absl::IsNotFound(deleted)) return deleted;
   }
   return absl::OkStatus();
 }

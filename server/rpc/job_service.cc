@@ -150,6 +150,17 @@ AsyncGenerator<v1::RunJobResponse> Run(v1::RunJobRequest request, StreamCall cal
   }
 }
 
+// Answers with the job that `change() -> absl::StatusOr<v1::Job>` gives.
+template <typename Response, typename Change>
+grpc::ServerUnaryReactor* AnswerWithJob(CallRuntime& runtime, grpc::CallbackServerContext* context,
+                                        Response* response, Change change) {
+  return Answer(runtime, context, [response, change = std::move(change)] {
+    absl::StatusOr<v1::Job> job = change();
+    if (job.ok()) response->mutable_job()->Swap(&*job);
+    return job.status();
+  });
+}
+
 // Events from `next` on, as many as are there and fit a page.
 void AddPage(Job& job, std::uint64_t next, std::size_t limit, v1::ListJobEventsResponse& page) {
   CheckSequence(next, job);
@@ -243,31 +254,22 @@ grpc::ServerUnaryReactor* JobService::ListJobs(grpc::CallbackServerContext* cont
 grpc::ServerUnaryReactor* JobService::CancelJob(grpc::CallbackServerContext* context,
                                                 const v1::CancelJobRequest* request,
                                                 v1::CancelJobResponse* response) {
-  return Answer(runtime_, context, [this, request, response] {
-    absl::StatusOr<v1::Job> job = manager_.Cancel(request->name());
-    if (job.ok()) response->mutable_job()->Swap(&*job);
-    return job.status();
-  });
+  return AnswerWithJob(runtime_, context, response,
+                       [this, request] { return manager_.Cancel(request->name()); });
 }
 
 grpc::ServerUnaryReactor* JobService::PauseJob(grpc::CallbackServerContext* context,
                                                const v1::PauseJobRequest* request,
                                                v1::PauseJobResponse* response) {
-  return Answer(runtime_, context, [this, request, response] {
-    absl::StatusOr<v1::Job> job = manager_.Pause(request->name());
-    if (job.ok()) response->mutable_job()->Swap(&*job);
-    return job.status();
-  });
+  return AnswerWithJob(runtime_, context, response,
+                       [this, request] { return manager_.Pause(request->name()); });
 }
 
 grpc::ServerUnaryReactor* JobService::ResumeJob(grpc::CallbackServerContext* context,
                                                 const v1::ResumeJobRequest* request,
                                                 v1::ResumeJobResponse* response) {
-  return Answer(runtime_, context, [this, request, response] {
-    absl::StatusOr<v1::Job> job = manager_.Resume(request->name());
-    if (job.ok()) response->mutable_job()->Swap(&*job);
-    return job.status();
-  });
+  return AnswerWithJob(runtime_, context, response,
+                       [this, request] { return manager_.Resume(request->name()); });
 }
 
 grpc::ServerUnaryReactor* JobService::DeleteJob(grpc::CallbackServerContext* context,
