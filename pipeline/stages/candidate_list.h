@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 
 #include "pipeline/fs/file.h"
+#include "pipeline/stages/known_content.h"
 
 namespace sluice {
 
@@ -17,6 +18,8 @@ struct CandidateFile {
   std::uint32_t scan_index = 0;  // Into ReconcileOptions::scans.
   // Files of the same class have the same size and may be compared with each other.
   std::uint64_t size_class = 0;
+  // What earlier jobs have found out about this version, beside the digest in `file`.
+  ContentKey known;
 };
 
 // The candidates, ordered by size class (those that can give back most at first), device, inode,

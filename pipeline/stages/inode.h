@@ -18,21 +18,10 @@
 #include "pipeline/fs/sorted_spool.h"
 #include "pipeline/stages/candidate_list.h"
 #include "pipeline/stages/candidate_pages.h"
+#include "pipeline/stages/known_content.h"
 #include "pipeline/stages/reconcile_context.h"
 
 namespace sluice {
-
-// What is known of a content: a digest for each part that was read, zeros for the others. Within a
-// size class the same parts are read of all, so equal contents have equal keys. The digests stand
-// beside each other: combined (by XOR, say) different contents could get the same key.
-struct ContentKey {
-  std::array<Digest, 3> digests;  // By ContentPart.
-
-  Digest& of(ContentPart part) { return digests[static_cast<std::size_t>(part)]; }
-  const Digest& whole() const { return digests[static_cast<std::size_t>(ContentPart::kWhole)]; }
-
-  auto operator<=>(const ContentKey&) const = default;
-};
 
 // An inode on its way through the stages.
 struct Inode {

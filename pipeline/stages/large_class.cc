@@ -157,7 +157,7 @@ AsyncGenerator<GroupItem> LargeClassGroups(SizeClass size_class, ReconcileContex
       if (group->MakesPlan()) co_yield GroupItem(std::move(group));
       group.reset();
     }
-    if (!group) group = std::make_unique<Group>(context, inode.key.whole());
+    if (!group) group = std::make_unique<Group>(context, *inode.key.of(ContentPart::kWhole));
     key = inode.key;
     for (std::uint64_t i = 0; i < inode.names; ++i) {
       if (++names % kDigestChunkItems == 0) co_await executor.YieldIfBusy();

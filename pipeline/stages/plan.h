@@ -10,6 +10,7 @@
 
 #include "pipeline/fs/file.h"
 #include "pipeline/stages/keep_rules.h"
+#include "pipeline/stages/known_content.h"
 
 namespace sluice {
 
@@ -56,7 +57,8 @@ struct ReconcileCheckpoint {
   bool operator==(const ReconcileCheckpoint&) const = default;
 };
 
-using ReconcileItem = std::variant<Plan, ItemError, ReconcileCheckpoint>;
+// KnownContents: what was found out since the last ones, whether or not it led to a plan.
+using ReconcileItem = std::variant<Plan, ItemError, KnownContents, ReconcileCheckpoint>;
 
 }  // namespace sluice
 

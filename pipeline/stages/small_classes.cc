@@ -122,7 +122,7 @@ class Decision final {
   }
 
   void AppendGroup(Inodes::iterator first, Inodes::iterator last, std::vector<GroupItem>& out) {
-    auto group = std::make_unique<Group>(context_, first->key.whole());
+    auto group = std::make_unique<Group>(context_, *first->key.of(ContentPart::kWhole));
     for (auto inode = first; inode != last; ++inode) {
       for (std::uint64_t i = 0; i < inode->names; ++i) {
         auto name = CheckedName(*inode, inode->position + i, *context_, pages_);

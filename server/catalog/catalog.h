@@ -70,6 +70,16 @@ struct CandidateQuery {
   Scope scope = Scope::kAcrossScans;
   std::uint64_t min_size = 1;
   std::optional<std::uint64_t> max_size;
+
+  // Jobs whose contents (see Append) are used where a candidate is still of the same version,
+  // and its times lie before `trusted_before_ns`: a file that was written about the time when it
+  // was read may have changed once more without a trace. Of several that know a version, the last
+  // one here counts. One that does not exist (any more) knows nothing.
+  struct Known {
+    std::string job;
+    std::int64_t trusted_before_ns = 0;  // Since 1970-01-01 UTC.
+  };
+  std::vector<Known> known;
 };
 
 // What the server remembers: jobs, their event logs, and so the files of scans.
@@ -101,12 +111,17 @@ class Catalog {
   virtual absl::StatusOr<std::vector<JobRecord>> ListUnendedJobs(const std::string& after_id,
                                                                  std::size_t limit) = 0;
 
-  // Appends events and replaces what may change of the job (end_time_ns, last_sequence, record,
-  // checkpoint), in one transaction. Survives a power cut when the job has ended or there are no
-  // events. REQUIRES: sequences go on from the job's last one without a gap, and job.last_sequence
-  // is the last of them (or the job's last one, without events); else INTERNAL, and nothing is
-  // written.
-  virtual absl::Status AppendEvents(const JobRecord& job, std::span<const EventRecord> events) = 0;
+  // Appends events and contents, and replaces what may change of the job (end_time_ns,
+  // last_sequence, record, checkpoint), in one transaction. Survives a power cut when the job has
+  // ended or nothing is appended. `contents` are what the job has found out, for OpenCandidates of
+  // this or a later job; they are no events, and are given up together with the events.
+  // REQUIRES: sequences go on from the job's last one without a gap, and job.last_sequence is the
+  // last of them (or the job's last one, without events); else INTERNAL, and nothing is written.
+  virtual absl::Status Append(const JobRecord& job, std::span<const EventRecord> events,
+                              std::span<const KnownContent> contents) = 0;
+  absl::Status AppendEvents(const JobRecord& job, std::span<const EventRecord> events) {
+    return Append(job, events, {});
+  }
 
   // Deletes a job with its events: at once for all readers, and its id and request_id are free
   // again; the space is given back by Purge. A list of candidates that is open stays.
@@ -155,9 +170,10 @@ class Catalog {
   // ordered by what they could give back at most (the sizes of all their inodes but one), largest
   // first. A name recorded twice with one size (the same path and inode, by overlapping scans)
   // appears once: as the newest version of it that was recorded, with a digest if any record of
-  // that version has one. Takes its time (a sort of all files of the scans). Cancellation:
-  // CANCELLED, promptly, once `stop` is requested. Lifetime: the catalog outlives the list. Errors:
-  // NOT_FOUND also for a scan whose events have expired, or do while the list is made.
+  // that version has one, and with what query.known has found out about that version. Takes its
+  // time (a sort of all files of the scans). Cancellation: CANCELLED, promptly, once `stop` is
+  // requested. Lifetime: the catalog outlives the list. Errors: NOT_FOUND also for a scan whose
+  // events have expired, or do while the list is made.
   virtual absl::StatusOr<std::unique_ptr<CandidateList>> OpenCandidates(
       const CandidateQuery& query, const std::stop_token& stop) = 0;
 };

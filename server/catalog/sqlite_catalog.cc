@@ -72,7 +72,8 @@ class SqliteCatalog final : public Catalog {
                                                   std::size_t limit) override;
   absl::StatusOr<std::vector<JobRecord>> ListUnendedJobs(const std::string& after_id,
                                                          std::size_t limit) override;
-  absl::Status AppendEvents(const JobRecord& job, std::span<const EventRecord> events) override;
+  absl::Status Append(const JobRecord& job, std::span<const EventRecord> events,
+                      std::span<const KnownContent> contents) override;
   absl::Status DeleteJob(const std::string& id) override;
   absl::Status ExpireEvents(const std::string& id) override;
   absl::StatusOr<bool> Purge(std::size_t max_rows) override;
@@ -198,8 +199,8 @@ absl::StatusOr<std::uint64_t> SqliteCatalog::UsedBytes() {
   });
 }
 
-absl::Status SqliteCatalog::AppendEvents(const JobRecord& job,
-                                         std::span<const EventRecord> events) {
+absl::Status SqliteCatalog::Append(const JobRecord& job, std::span<const EventRecord> events,
+                                   std::span<const KnownContent> /*contents*/) {
   const auto write = [&](Connection& connection) -> absl::Status {
     const absl::StatusOr<StoredJob> stored = FindJob(connection, job.id);
     if (!stored.ok()) return stored.status();

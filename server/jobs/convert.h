@@ -26,8 +26,9 @@ struct JobCheckpoint {
   std::string state;
 };
 
-// What a job's pipeline yields; each but a checkpoint becomes one event.
-using JobItem = std::variant<FileEntry, ItemError, SkippedItem, Plan, JobCheckpoint>;
+// What a job's pipeline yields; each but a checkpoint and contents becomes one event. Contents are
+// stored beside the events.
+using JobItem = std::variant<FileEntry, ItemError, SkippedItem, Plan, KnownContents, JobCheckpoint>;
 
 // What a plan's message needs to know of the job it belongs to.
 struct PlanNames {
@@ -53,7 +54,7 @@ std::optional<Action> FromProto(v1::Action action);
 std::optional<KeepRule::Criterion> FromProto(v1::KeepRule::Criterion criterion);
 
 // Rows of the event log. EventPayload::kind is the number of the field in JobEvent.event; equal
-// items have equal payloads. REQUIRES: no checkpoint.
+// items have equal payloads. REQUIRES: no checkpoint and no contents.
 EventRecord ToEventRecord(JobItem item, const PlanNames& names, std::uint64_t sequence,
                           std::int64_t time_ns);
 EventRecord ToEventRecord(const v1::StateChange& change, std::uint64_t sequence,

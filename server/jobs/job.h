@@ -158,7 +158,8 @@ class Job final : public EventLog::WaitObserver {
   // Stops the run in progress when it is told to: not while a lock is held that the run may need.
   std::stop_source CopyRunStop() const;
   // Stores and shows. Nothing has changed if it fails.
-  absl::Status Store(Facts next, EventLog::Chunk events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_);
+  absl::Status Store(Facts next, EventLog::Chunk events, const KnownContents& contents = {})
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_);
   // Shows what could not be stored.
   void Show(Facts next);
   // The same with the event of the new state.

@@ -57,14 +57,14 @@ absl::Status Job::Create() {
   return environment_.catalog.CreateJob(record);
 }
 
-absl::Status Job::Store(Facts next, EventLog::Chunk events) {
+absl::Status Job::Store(Facts next, EventLog::Chunk events, const KnownContents& contents) {
   ++next.version;
   JobRecord record;
   {
     std::lock_guard lock(mutex_);
     record = MakeRecord(next, events.empty() ? log_->extent().last : events.back().sequence);
   }
-  const absl::Status stored = environment_.catalog.AppendEvents(record, events);
+  const absl::Status stored = environment_.catalog.Append(record, events, contents);
   if (!stored.ok()) return CatalogError(stored);
   {
     // At once: nobody sees the state without its event, or the event without the state.
@@ -292,22 +292,25 @@ absl::Status Job::Append(std::vector<JobItem> items) {
   std::uint64_t sequence = log_->extent().last;
   EventLog::Chunk events;
   events.reserve(items.size());
+  KnownContents contents;
   for (JobItem& item : items) {
     if (auto* checkpoint = std::get_if<JobCheckpoint>(&item)) {
       next.checkpoint = {.sequence = sequence, .state = std::move(checkpoint->state)};
+    } else if (const auto* known = std::get_if<KnownContents>(&item)) {
+      contents.insert(contents.end(), known->begin(), known->end());
     } else if (auto event = ToNewEvent(std::move(item), next, sequence + 1, now)) {
       events.push_back(*std::move(event));
       ++sequence;
     }
   }
   const std::uint64_t errors = next.results.errors();
-  if (events.empty()) {
+  if (events.empty() && contents.empty()) {
     // A checkpoint alone is not worth a transaction: it is stored with the next event.
     std::lock_guard lock(mutex_);
     facts_.checkpoint = std::move(next.checkpoint);
     return absl::OkStatus();
   }
-  if (absl::Status stored = Store(std::move(next), std::move(events)); !stored.ok()) {
+  if (absl::Status stored = Store(std::move(next), std::move(events), contents); !stored.ok()) {
     store_error_ = stored;
     return stored;
   }

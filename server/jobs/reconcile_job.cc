@@ -174,6 +174,7 @@ JobItem ToJobItem(ReconcileItem item) {
     return JobCheckpoint{.state = absl::StrCat(checkpoint->position)};
   }
   if (auto* error = std::get_if<ItemError>(&item)) return std::move(*error);
+  if (auto* contents = std::get_if<KnownContents>(&item)) return std::move(*contents);
   return std::get<Plan>(std::move(item));
 }
 

@@ -46,13 +46,13 @@ Task<Number> Use(AsyncGenerator<T> source) {
   co_return count;
 }
 
-// Measures `run`, through which kItems items pass. What it allocates once, the frames of its
+// Measures `run`, through which `count` items pass. What it allocates once, the frames of its
 // coroutines say, counts too: divided by kItems that is next to nothing.
 template <typename Run>
-void MeasureItems(benchmark::State& state, Run run) {
+void MeasureItems(benchmark::State& state, Run run, Number count = kItems) {
   const std::uint64_t allocated_before = AllocationCount();
   for (auto _ : state) benchmark::DoNotOptimize(run());
-  const double items = static_cast<double>(state.iterations()) * kItems;
+  const double items = static_cast<double>(state.iterations()) * static_cast<double>(count);
   const auto allocations = static_cast<double>(AllocationCount() - allocated_before);
   state.counters["time_per_item"] =
       benchmark::Counter(items, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);

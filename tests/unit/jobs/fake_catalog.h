@@ -64,7 +64,8 @@ class FakeCatalog final : public Catalog {
     return page;
   }
   // Also of a job that nobody has created.
-  absl::Status AppendEvents(const JobRecord& job, std::span<const EventRecord> events) override {
+  absl::Status Append(const JobRecord& job, std::span<const EventRecord> events,
+                      std::span<const KnownContent> /*contents*/) override {
     std::lock_guard lock(mutex_);
     if (!next_failure_.ok()) return std::exchange(next_failure_, absl::OkStatus());
     JobRecord& stored = jobs_.try_emplace(job.id, job).first->second;

@@ -69,7 +69,8 @@ class StrictCatalog final : public Catalog {
     NoteState(job);
     return inner_.CreateJob(job);
   }
-  absl::Status AppendEvents(const JobRecord& job, std::span<const EventRecord> events) override {
+  absl::Status Append(const JobRecord& job, std::span<const EventRecord> events,
+                      std::span<const KnownContent> contents) override {
     if (absl::Status fault = NextWrite(job.id); !fault.ok()) return fault;
     const absl::StatusOr<JobRecord> before = inner_.GetJob(job.id);
     if (!before.ok()) return before.status();
@@ -80,7 +81,7 @@ class StrictCatalog final : public Catalog {
     EXPECT_EQ(job.spec, before->spec) << job.id;
     NoteState(job);
     logs_[job.id].insert(logs_[job.id].end(), events.begin(), events.end());
-    return inner_.AppendEvents(job, events);
+    return inner_.Append(job, events, contents);
   }
   absl::Status DeleteJob(const std::string& id) override {
     if (absl::Status fault = NextWrite(id); !fault.ok()) return fault;
