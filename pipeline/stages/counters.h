@@ -2,6 +2,7 @@
 #define SLUICE_PIPELINE_STAGES_COUNTERS_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 namespace sluice {
@@ -11,10 +12,17 @@ namespace sluice {
 struct StageCounter {
   std::atomic<std::uint64_t> items = 0;
   std::atomic<std::uint64_t> bytes = 0;
+  // Time that threads spent in this stage, waiting for the disk included and for other stages not;
+  // summed over the threads, so that it may pass the time of the clock. Measured a directory or a
+  // file at a time, never an item.
+  std::atomic<std::int64_t> busy_ns = 0;
 
   void Add(std::uint64_t item_count, std::uint64_t byte_count) {
     items.fetch_add(item_count, std::memory_order_relaxed);
     bytes.fetch_add(byte_count, std::memory_order_relaxed);
+  }
+  void AddBusy(std::chrono::nanoseconds time) {
+    busy_ns.fetch_add(time.count(), std::memory_order_relaxed);
   }
 };
 
