@@ -119,8 +119,7 @@ ItemErrorTerms TermsOf(ItemError::Reason reason) {
 
 }  // namespace
 
-google::protobuf::Timestamp ToTimestamp(std::int64_t unix_ns) {
-  google::protobuf::Timestamp time;
+static void SetTime(std::int64_t unix_ns, google::protobuf::Timestamp& time) {
   std::int64_t seconds = unix_ns / kNanosPerSecond;
   std::int64_t nanos = unix_ns % kNanosPerSecond;
   if (nanos < 0) {  // Before 1970: nanos still count forward.
@@ -129,6 +128,11 @@ google::protobuf::Timestamp ToTimestamp(std::int64_t unix_ns) {
   }
   time.set_seconds(seconds);
   time.set_nanos(static_cast<std::int32_t>(nanos));
+}
+
+google::protobuf::Timestamp ToTimestamp(std::int64_t unix_ns) {
+  google::protobuf::Timestamp time;
+  SetTime(unix_ns, time);
   return time;
 }
 
@@ -147,13 +151,15 @@ std::int64_t FromDuration(const google::protobuf::Duration& duration) {
   return duration.seconds() * kNanosPerSecond + duration.nanos();
 }
 
+v1::FileType ToProto(FileType type) { return ToProto(kFileTypes, type); }
+
 void ToProto(const FileEntry& file, v1::FileRecord& record) {
   SetPath(file.path, record);
-  record.set_type(ToProto(kFileTypes, file.stat.type));
+  record.set_type(ToProto(file.stat.type));
   record.set_size(file.stat.size);
   record.set_allocated_bytes(file.stat.allocated_bytes);
-  *record.mutable_modify_time() = ToTimestamp(file.stat.modify_time_ns);
-  *record.mutable_change_time() = ToTimestamp(file.stat.change_time_ns);
+  SetTime(file.stat.modify_time_ns, *record.mutable_modify_time());
+  SetTime(file.stat.change_time_ns, *record.mutable_change_time());
   record.set_device(file.stat.device);
   record.set_inode(file.stat.inode);
   record.set_link_count(file.stat.link_count);
@@ -276,7 +282,7 @@ EventRecord ToEventRecord(const v1::StateChange& change, std::uint64_t sequence,
 
 absl::Status ToJobEvent(const EventRecord& record, v1::JobEvent& event) {
   event.set_sequence(record.sequence);
-  *event.mutable_event_time() = ToTimestamp(record.time_ns);
+  SetTime(record.time_ns, *event.mutable_event_time());
   if (const auto* file = std::get_if<FileEntry>(&record.event)) {
     ToProto(*file, *event.mutable_file());
     return absl::OkStatus();
@@ -302,7 +308,22 @@ absl::Status ToJobEvent(const EventRecord& record, v1::JobEvent& event) {
     default:
       break;
   }
-  if (ok) return absl::OkStatus();
+  return ok ? absl::OkStatus() : DamagedEventError(record);
+}
+
+bool IsEventKind(std::uint32_t kind) {
+  switch (kind) {
+    case v1::JobEvent::kPlan:
+    case v1::JobEvent::kSkipped:
+    case v1::JobEvent::kError:
+    case v1::JobEvent::kStateChange:
+      return true;
+    default:
+      return false;
+  }
+}
+
+absl::Status DamagedEventError(const EventRecord& record) {
   return MakeError(absl::StatusCode::kDataLoss, "EVENT_DAMAGED",
                    absl::StrCat("event ", record.sequence, " cannot be read"));
 }

@@ -42,6 +42,7 @@ std::int64_t FromTimestamp(const google::protobuf::Timestamp& time);
 google::protobuf::Duration ToDuration(std::int64_t ns);
 std::int64_t FromDuration(const google::protobuf::Duration& duration);
 
+v1::FileType ToProto(FileType type);
 void ToProto(const FileEntry& file, v1::FileRecord& record);
 void ToProto(const ItemError& error, v1::ItemError& message);
 void ToProto(const SkippedItem& skipped, v1::SkippedItem& message);
@@ -62,6 +63,11 @@ EventRecord ToEventRecord(const v1::StateChange& change, std::uint64_t sequence,
 
 // The event as every reader gets it. DATA_LOSS for a payload that cannot be parsed.
 absl::Status ToJobEvent(const EventRecord& record, v1::JobEvent& event);
+
+// Whether EventPayload::kind names an event of the contract.
+bool IsEventKind(std::uint32_t kind);
+// DATA_LOSS.
+absl::Status DamagedEventError(const EventRecord& record);
 
 // The same bytes for equal messages: maps in order.
 std::string DeterministicBytes(const google::protobuf::Message& message);

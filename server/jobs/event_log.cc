@@ -51,16 +51,17 @@ EventLog::EventLog(Catalog& catalog, std::string job_id, Extent extent)
 
 void EventLog::Publish(Chunk stored) {
   if (!stored.empty()) {
+    const std::size_t bytes = ChunkBytes(stored);
     auto chunk = std::make_shared<const Chunk>(std::move(stored));
     std::lock_guard lock(mutex_);
     assert(chunk->front().sequence == extent_.last + 1);
     extent_.last = chunk->back().sequence;
     ring_events_ += chunk->size();
-    ring_bytes_ += ChunkBytes(*chunk);
-    ring_.push_back(std::move(chunk));
+    ring_bytes_ += bytes;
+    ring_.push_back({.events = std::move(chunk), .bytes = bytes});
     while (ring_.size() > 1 && (ring_events_ > kRingEvents || ring_bytes_ > kRingBytes)) {
-      ring_events_ -= ring_.front()->size();
-      ring_bytes_ -= ChunkBytes(*ring_.front());
+      ring_events_ -= ring_.front().events->size();
+      ring_bytes_ -= ring_.front().bytes;
       ring_.pop_front();
     }
   }
@@ -118,10 +119,10 @@ Task<> EventLog::WaitForRoom(Executor& executor, std::uint64_t ahead, std::stop_
 }
 
 std::shared_ptr<const EventLog::Chunk> EventLog::FindInRing(std::uint64_t first) const {
-  if (ring_.empty() || first < ring_.front()->front().sequence) return nullptr;
+  if (ring_.empty() || first < ring_.front().events->front().sequence) return nullptr;
   const auto found = std::ranges::find_if(
-      ring_, [&](const auto& chunk) { return first <= chunk->back().sequence; });
-  return found == ring_.end() ? nullptr : *found;
+      ring_, [&](const RingChunk& chunk) { return first <= chunk.events->back().sequence; });
+  return found == ring_.end() ? nullptr : found->events;
 }
 
 absl::StatusOr<EventLog::Slice> EventLog::Read(std::uint64_t first) {

@@ -118,7 +118,11 @@ class EventLog final {
   mutable std::mutex mutex_;
   Extent extent_ ABSL_GUARDED_BY(mutex_);
   absl::Status error_ ABSL_GUARDED_BY(mutex_);
-  std::deque<std::shared_ptr<const Chunk>> ring_ ABSL_GUARDED_BY(mutex_);
+  struct RingChunk {
+    std::shared_ptr<const Chunk> events;
+    std::size_t bytes;
+  };
+  std::deque<RingChunk> ring_ ABSL_GUARDED_BY(mutex_);
   std::size_t ring_events_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t ring_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::set<const Subscription*> subscriptions_ ABSL_GUARDED_BY(mutex_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "pipeline/async/status_error.h"
 #include "pipeline/async/task.h"
 #include "server/jobs/convert.h"
+#include "server/jobs/wire.h"
 
 namespace sluice {
 namespace {
@@ -27,6 +29,17 @@ bool SameProgress(const v1::Progress& a, const v1::Progress& b) {
          a.bytes_done() == b.bytes_done();
 }
 
+// A message of the stream.
+struct Message {
+  std::string events;   // Serialized, field after field.
+  v1::EventBatch rest;  // All but the events, which stand before it on the wire.
+
+  std::string Bytes() && {
+    rest.AppendToString(&events);
+    return std::move(events);
+  }
+};
+
 // One stream's place in the log, and what it sent last.
 class StreamState final {
  public:
@@ -39,15 +52,15 @@ class StreamState final {
         subscription_(job_->shared_log(), first_sequence),
         last_message_(deps_.clock.Now()) {}
 
-  v1::EventBatch First() {
-    v1::EventBatch batch;
-    ShowJob(batch);
-    batch.set_next_sequence(next_);
-    return batch;
+  Message First() {
+    Message message;
+    ShowJob(message.rest);
+    message.rest.set_next_sequence(next_);
+    return message;
   }
 
   // The next message: events, a heartbeat, or the end.
-  Task<v1::EventBatch> Next() {
+  Task<Message> Next() {
     subscription_.MoveTo(next_);
     const Clock::TimePoint fill_until = last_message_ + options_.max_batch_delay;
     const Clock::TimePoint heartbeat_at = last_message_ + options_.idle_heartbeat;
@@ -67,9 +80,9 @@ class StreamState final {
         if (next_ > last + 1) throw StatusError(ExpiredError(next_, job_->log().extent()));
         co_return Ended(v1::StreamEnd::REASON_JOB_ENDED);
       }
-      if (ready == 0 && StateChanged()) co_return Message();
+      if (ready == 0 && StateChanged()) co_return Heartbeat();
       if (ready == 0 && now >= progress_at) {
-        if (now >= heartbeat_at || ProgressChanged()) co_return Message();
+        if (now >= heartbeat_at || ProgressChanged()) co_return Heartbeat();
         progress_at = now + options_.heartbeat;
       }
       const Clock::TimePoint wake_at = ready > 0 ? fill_until : std::min(progress_at, heartbeat_at);
@@ -102,8 +115,9 @@ class StreamState final {
   bool ProgressChanged() const { return !SameProgress(job_->CurrentProgress(), last_progress_); }
 
   // A message with what every message holds.
-  v1::EventBatch Message() {
-    v1::EventBatch batch;
+  Message Heartbeat() {
+    Message message;
+    v1::EventBatch& batch = message.rest;
     batch.set_next_sequence(next_);
     if (StateChanged()) ShowJob(batch);
     const Clock::TimePoint now = deps_.clock.Now();
@@ -114,41 +128,48 @@ class StreamState final {
       last_progress_ = std::move(progress);
     }
     last_message_ = now;
-    return batch;
+    return message;
   }
 
-  v1::EventBatch Events() {
-    v1::EventBatch batch = Message();
-    std::size_t bytes = 0;
-    std::size_t count = 0;
-    while (count < options_.max_batch_events && bytes < EventStreamOptions::kBatchBytes) {
+  Message Events() {
+    Message message = Heartbeat();
+    std::string& bytes = message.events;
+    bytes.reserve(last_size_);
+    for (std::size_t count = 0; count < options_.max_batch_events;) {
       const EventLog::Slice slice = ValueOrThrow(job_->log().Read(next_));
-      if (slice.events.empty()) break;
-      for (const EventRecord& record : slice.events) {
-        if (count >= options_.max_batch_events || bytes >= EventStreamOptions::kBatchBytes) break;
-        // A large event begins a message of its own, so that none grows far beyond the bound.
-        const std::size_t size = ApproximateSize(record);
-        if (count > 0 && bytes + size > 2 * EventStreamOptions::kBatchBytes) {
-          batch.set_next_sequence(next_);
-          return batch;
-        }
-        ThrowIfError(ToJobEvent(record, *batch.add_events()));
-        bytes += size;
-        ++count;
-        ++next_;
-      }
+      const std::size_t added = AddEvents(
+          slice.events.first(std::min(slice.events.size(), options_.max_batch_events - count)),
+          bytes);
+      count += added;
+      if (added == 0 || added < slice.events.size()) break;
     }
-    batch.set_next_sequence(next_);
-    return batch;
+    last_size_ = bytes.size();
+    message.rest.set_next_sequence(next_);
+    return message;
   }
 
-  v1::EventBatch Ended(v1::StreamEnd::Reason reason) {
-    v1::EventBatch batch = Message();
-    v1::StreamEnd& end = *batch.mutable_end();
+  // Adds events until the message is large enough; how many that were.
+  std::size_t AddEvents(std::span<const EventRecord> events, std::string& bytes) {
+    constexpr std::size_t kEnough = EventStreamOptions::kBatchBytes;
+    std::size_t added = 0;
+    for (const EventRecord& record : events) {
+      // A large event begins a message of its own, so that none grows far beyond the bound.
+      if (bytes.size() >= kEnough) break;
+      if (!bytes.empty() && bytes.size() + ApproximateSize(record) > 2 * kEnough) break;
+      ThrowIfError(AppendEvent(v1::EventBatch::kEventsFieldNumber, record, bytes));
+      ++added;
+      ++next_;
+    }
+    return added;
+  }
+
+  Message Ended(v1::StreamEnd::Reason reason) {
+    Message message = Heartbeat();
+    v1::StreamEnd& end = *message.rest.mutable_end();
     end.set_reason(reason);
     end.set_state(job_->state());
     if (reason == v1::StreamEnd::REASON_JOB_ENDED) *end.mutable_summary() = job_->Summary();
-    return batch;
+    return message;
   }
 
   const std::shared_ptr<Job> job_;
@@ -160,6 +181,7 @@ class StreamState final {
   Clock::TimePoint last_progress_time_;
   v1::Progress last_progress_;
   v1::JobState shown_state_ = v1::JOB_STATE_UNSPECIFIED;
+  std::size_t last_size_ = 0;  // Of the events of a message: the next will be about as large.
 };
 
 // Wakes a stream when the server drains: its wait knows only one stop token, the call's.
@@ -195,16 +217,16 @@ EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& proto,
   return options;
 }
 
-AsyncGenerator<v1::EventBatch> EventStream(std::shared_ptr<Job> job, std::uint64_t first_sequence,
-                                           EventStreamOptions options, EventStreamDeps deps) {
+AsyncGenerator<std::string> EventStream(std::shared_ptr<Job> job, std::uint64_t first_sequence,
+                                        EventStreamOptions options, EventStreamDeps deps) {
   const std::stop_callback wake_on_drain(deps.draining, WakeOnDrain{job});
   StreamState stream(job, first_sequence, options, std::move(deps));
-  co_yield stream.First();
+  co_yield stream.First().Bytes();
   while (true) {
-    v1::EventBatch batch = co_await stream.Next();
-    const std::uint64_t next = batch.next_sequence();
-    const v1::StreamEnd::Reason reason = batch.end().reason();
-    co_yield std::move(batch);
+    Message message = co_await stream.Next();
+    const std::uint64_t next = message.rest.next_sequence();
+    const v1::StreamEnd::Reason reason = message.rest.end().reason();
+    co_yield std::move(message).Bytes();
     switch (reason) {
       case v1::StreamEnd::REASON_UNSPECIFIED:
         continue;

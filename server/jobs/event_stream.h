@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <stop_token>
+#include <string>
 
 #include "absl/status/status.h"
 
@@ -47,6 +48,8 @@ EventStreamOptions StreamOptionsFromProto(const v1::StreamOptions& proto,
 // Asking for the next message says that the last one has passed the client's flow control: that is
 // what moves the job's window.
 //
+// A message comes as the bytes of a v1::EventBatch, written straight from the log: see wire.h.
+//
 // Bound: one message. Errors: what the catalog says; ExpiredError when the job ends before
 // `first_sequence`, or its events are not kept any more; NOT_FOUND when it is deleted;
 // DrainingError after the message with REASON_DRAINING. Cancellation: `stop` (the call's).
@@ -56,8 +59,8 @@ struct EventStreamDeps {
   std::stop_token stop;      // The call has gone away.
   std::stop_token draining;  // The server is being shut down.
 };
-AsyncGenerator<v1::EventBatch> EventStream(std::shared_ptr<Job> job, std::uint64_t first_sequence,
-                                           EventStreamOptions options, EventStreamDeps deps);
+AsyncGenerator<std::string> EventStream(std::shared_ptr<Job> job, std::uint64_t first_sequence,
+                                        EventStreamOptions options, EventStreamDeps deps);
 
 // Waits until the job has ended, `deadline` has come, or the server drains. Throws Cancelled when
 // the call goes away.

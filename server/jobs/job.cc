@@ -18,6 +18,10 @@ PlanNames PlanNamesOf(const std::string& id, const v1::JobSpec& spec, const std:
   return names;
 }
 
+void AddDuration(std::int64_t ns, google::protobuf::Duration& sum) {
+  sum = ToDuration(FromDuration(sum) + ns);
+}
+
 // How a stage's figure goes on in a later run of the same job.
 enum class InLaterRuns : std::uint8_t { kIsAddedTo, kBeginsAnew };
 
@@ -33,7 +37,11 @@ void AddStage(std::string_view name, const StageCounter& counter, InLaterRuns la
     // What begins anew is not shown to go back meanwhile.
     stage.set_items(sum ? before.items() + stage.items() : std::max(before.items(), stage.items()));
     stage.set_bytes(sum ? before.bytes() + stage.bytes() : std::max(before.bytes(), stage.bytes()));
+    *stage.mutable_busy_time() = before.busy_time();  // Spent, whatever became of it.
   }
+  const std::int64_t busy = counter.busy_ns.load(std::memory_order_relaxed);
+  AddDuration(busy, *stage.mutable_busy_time());
+  if (stage.busy_time().seconds() == 0 && stage.busy_time().nanos() == 0) stage.clear_busy_time();
   if (stage.items() != 0) *counters.add_stages() = std::move(stage);
 }
 
@@ -193,6 +201,9 @@ v1::JobCounters Job::MakeCounters(const Facts& facts) const {
                           counters_->digest.bytes.load(std::memory_order_relaxed));
   counters.set_skipped(
       std::max(facts.results.skipped(), counters_->skipped.load(std::memory_order_relaxed)));
+  const Clock::Duration waiting = waiting_ ? clock_.Now() - waiting_since_ : Clock::Duration();
+  AddDuration(waits_.catalog.count(), *counters.mutable_catalog_time());
+  AddDuration((waits_.consumers + waiting).count(), *counters.mutable_consumer_wait_time());
   AddStage("enumerate", counters_->enumerate, kBeginsAnew, facts.results, counters);
   AddStage("digest", counters_->digest, kIsAddedTo, facts.results, counters);
   AddStage("group", counters_->group, kIsAddedTo, facts.results, counters);

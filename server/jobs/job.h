@@ -195,6 +195,13 @@ class Job final : public EventLog::WaitObserver {
   mutable std::mutex mutex_;
   Facts facts_ ABSL_GUARDED_BY(mutex_);
   bool waiting_ ABSL_GUARDED_BY(mutex_) = false;
+  Clock::TimePoint waiting_since_ ABSL_GUARDED_BY(mutex_);  // While waiting_.
+  // What this run has waited for, what it waits for now left out.
+  struct Waits {
+    Clock::Duration catalog = {};
+    Clock::Duration consumers = {};
+  };
+  Waits waits_ ABSL_GUARDED_BY(mutex_);
   // Replaced between two runs.
   std::unique_ptr<PipelineCounters> counters_ ABSL_GUARDED_BY(mutex_) =
       std::make_unique<PipelineCounters>();

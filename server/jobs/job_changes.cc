@@ -11,20 +11,35 @@
 namespace sluice {
 namespace {
 
-void Count(const JobItem& item, v1::JobCounters& results) {
-  if (const auto* file = std::get_if<FileEntry>(&item)) {
-    results.set_items(results.items() + 1);
-    if (file->stat.type == FileType::kRegular) {
-      results.set_total_bytes(results.total_bytes() + file->stat.size);
+// What an item adds to a job's results.
+struct Tally {
+  explicit Tally(const JobItem& item) {
+    if (const auto* file = std::get_if<FileEntry>(&item)) {
+      items = 1;
+      if (file->stat.type == FileType::kRegular) total_bytes = file->stat.size;
+    } else if (const auto* plan = std::get_if<Plan>(&item)) {
+      items = 1;
+      groups = plan->last_part ? 1 : 0;
+      recoverable_bytes = plan->recoverable_bytes;
+    } else if (std::holds_alternative<ItemError>(item)) {
+      errors = 1;
     }
-  } else if (const auto* plan = std::get_if<Plan>(&item)) {
-    results.set_items(results.items() + 1);
-    results.set_groups(results.groups() + (plan->last_part ? 1 : 0));
-    results.set_recoverable_bytes(results.recoverable_bytes() + plan->recoverable_bytes);
-  } else if (std::holds_alternative<ItemError>(item)) {
-    results.set_errors(results.errors() + 1);
   }
-}
+
+  void AddTo(v1::JobCounters& results) const {
+    results.set_items(results.items() + items);
+    results.set_total_bytes(results.total_bytes() + total_bytes);
+    results.set_groups(results.groups() + groups);
+    results.set_recoverable_bytes(results.recoverable_bytes() + recoverable_bytes);
+    results.set_errors(results.errors() + errors);
+  }
+
+  std::uint64_t items = 0;
+  std::uint64_t total_bytes = 0;
+  std::uint64_t groups = 0;
+  std::uint64_t recoverable_bytes = 0;
+  std::uint64_t errors = 0;
+};
 
 absl::Status StateError(const std::string& id, v1::JobState state, absl::string_view wanted) {
   constexpr std::string_view kPrefix = "JOB_STATE_";
@@ -64,12 +79,15 @@ absl::Status Job::Store(Facts next, EventLog::Chunk events, const KnownContents&
     std::lock_guard lock(mutex_);
     record = MakeRecord(next, events.empty() ? log_->extent().last : events.back().sequence);
   }
+  const Clock::TimePoint begin = clock_.Now();
   const absl::Status stored = environment_.catalog.Append(record, events, contents);
   if (!stored.ok()) return CatalogError(stored);
+  const Clock::Duration taken = clock_.Now() - begin;
   {
     // At once: nobody sees the state without its event, or the event without the state.
     std::lock_guard lock(mutex_);
     facts_ = std::move(next);
+    waits_.catalog += taken;
     log_->Publish(std::move(events));
   }
   return absl::OkStatus();
@@ -265,6 +283,12 @@ void Job::SetRecorded(std::unique_ptr<RecordedItems> recorded) {
 void Job::OnWaiting(bool waiting) {
   {
     std::lock_guard lock(mutex_);
+    const Clock::TimePoint now = clock_.Now();
+    if (waiting) {
+      waiting_since_ = now;
+    } else if (waiting_) {
+      waits_.consumers += now - waiting_since_;
+    }
     waiting_ = waiting;
   }
   // A stream that waits for more events to send together learns that none will come.
@@ -273,15 +297,14 @@ void Job::OnWaiting(bool waiting) {
 
 std::optional<EventRecord> Job::ToNewEvent(JobItem item, Facts& facts, std::uint64_t sequence,
                                            std::int64_t time_ns) const {
-  v1::JobCounters results = facts.results;
-  Count(item, results);
+  const Tally tally(item);  // Before the item is moved from.
   EventRecord event = ToEventRecord(std::move(item), plan_names_, sequence, time_ns);
   const auto* payload = std::get_if<EventPayload>(&event.event);
   if (payload != nullptr && recorded_ != nullptr &&
       recorded_->ContainsPayload(payload->kind, payload->payload)) {
     return std::nullopt;
   }
-  facts.results = std::move(results);
+  tally.AddTo(facts.results);
   return event;
 }
 
@@ -359,6 +382,7 @@ absl::Status Job::EndRun(const absl::Status& outcome) {
     std::lock_guard lock(mutex_);
     next.results = MakeCounters(next);
     counters_ = std::make_unique<PipelineCounters>();
+    waits_ = {};
     facts_.results = next.results;
     waiting_ = false;
   }

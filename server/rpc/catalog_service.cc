@@ -18,6 +18,8 @@
 #include "server/jobs/errors.h"
 #include "server/jobs/job_lists.h"
 #include "server/jobs/scan_job.h"
+#include "server/jobs/wire.h"
+#include "server/rpc/raw_messages.h"
 #include "server/rpc/stream_reactor.h"
 #include "server/rpc/unary_call.h"
 
@@ -86,52 +88,50 @@ FileRequest Checked(const v1::StreamFilesRequest& request, JobManager& manager) 
   return result;
 }
 
-// Puts records of the catalog into messages: reads pages from `next` on until one is empty, and
-// sends a message when it holds `batch` entries, or has grown to kBatchBytes.
-// `read(next)` gives a page; `add(record, response)` adds it if it is wanted, and says how many
-// entries the response has then.
+// Puts records of the catalog into messages, as bytes: reads pages from `next` on until one is
+// empty, and sends a message when it holds `batch` entries, or has grown to kBatchBytes.
+// `read(next)` gives a page; `add(record, bytes)` appends it to the message if it is wanted.
 template <typename Response, typename Read, typename Add>
-AsyncGenerator<Response> InMessages(std::uint64_t next, std::uint32_t batch, std::stop_token stop,
-                                    Read read, Add add) {
-  Response response;
+AsyncGenerator<grpc::ByteBuffer> InMessages(std::uint64_t next, std::uint32_t batch,
+                                            std::stop_token stop, Read read, Add add) {
+  std::string bytes;
   std::uint32_t entries = 0;
-  std::size_t bytes = 0;
   while (true) {
     ThrowIfStopRequested(stop);
     const std::vector<EventRecord> page = ValueOrThrow(read(next));
     if (page.empty()) break;
     for (const EventRecord& record : page) {
       next = record.sequence + 1;
-      const auto entries_now = static_cast<std::uint32_t>(add(record, response));
-      if (entries_now == entries) continue;
-      entries = entries_now;
-      bytes += ApproximateSize(record);
-      if (entries < batch && bytes < kBatchBytes) continue;
-      response.set_next_position(next);
-      co_yield std::exchange(response, {});
+      const std::size_t old_size = bytes.size();
+      add(record, bytes);
+      if (bytes.size() == old_size) continue;
+      if (++entries < batch && bytes.size() < kBatchBytes) continue;
+      AppendUint64(Response::kNextPositionFieldNumber, next, bytes);
+      const std::size_t size = bytes.size();
+      co_yield ToMessage(std::exchange(bytes, {}));
+      bytes.reserve(size);  // The next message will be about as large.
       entries = 0;
-      bytes = 0;
     }
   }
-  response.set_next_position(next);
-  if (entries > 0) co_yield std::move(response);
+  AppendUint64(Response::kNextPositionFieldNumber, next, bytes);
+  if (entries > 0) co_yield ToMessage(std::move(bytes));
 }
 
-AsyncGenerator<v1::StreamFilesResponse> Files(v1::StreamFilesRequest request, StreamCall call) {
+AsyncGenerator<grpc::ByteBuffer> Files(grpc::ByteBuffer bytes, StreamCall call) {
   const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
+  const auto request = ParseRequest<v1::StreamFilesRequest>(bytes);
   const FileRequest wanted = Checked(request, call.manager);
   const auto lease = ValueOrThrow(Job::ReadLease::Acquire(wanted.job));
   const auto read = [&](std::uint64_t next) {
     return call.catalog().ReadFiles(wanted.job->id(), next, wanted.query, kPageRows);
   };
-  const auto add = [&](const EventRecord& record, v1::StreamFilesResponse& response) {
+  const auto add = [&](const EventRecord& record, std::string& message) {
     const auto& file = std::get<FileEntry>(record.event);
     const auto kind =
         file.stat.type == FileType::kDirectory ? GlobSet::Kind::kDirectory : GlobSet::Kind::kFile;
     if (wanted.glob.empty() || wanted.glob.Matches(file.path, kind)) {
-      ToProto(file, *response.add_files());
+      AppendFile(v1::StreamFilesResponse::kFilesFieldNumber, file, message);
     }
-    return response.files_size();
   };
   auto messages = InMessages<v1::StreamFilesResponse>(
       std::max<std::uint64_t>(1, request.start_position()), wanted.batch, call.stop, read, add);
@@ -161,21 +161,29 @@ PlanRequest Checked(const v1::StreamPlansRequest& request, JobManager& manager) 
   return result;
 }
 
-AsyncGenerator<v1::StreamPlansResponse> Plans(v1::StreamPlansRequest request, StreamCall call) {
+// Whether a stored plan is asked for. Parsed only where that takes a look into it.
+bool IsWanted(const std::string& plan_bytes, const v1::StreamPlansRequest& request,
+              const std::string& digest) {
+  if (digest.empty() && request.min_recoverable_bytes() == 0) return true;
+  v1::ReconciliationPlan plan;
+  if (!plan.ParseFromString(plan_bytes)) return true;  // Theirs to find out.
+  return plan.total_recoverable_bytes() >= request.min_recoverable_bytes() &&
+         (digest.empty() || plan.digest() == digest);
+}
+
+AsyncGenerator<grpc::ByteBuffer> Plans(grpc::ByteBuffer bytes, StreamCall call) {
   const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
+  const auto request = ParseRequest<v1::StreamPlansRequest>(bytes);
   const PlanRequest wanted = Checked(request, call.manager);
   const auto lease = ValueOrThrow(Job::ReadLease::Acquire(wanted.job));
   const auto read = [&](std::uint64_t next) {
     return call.catalog().ReadPayloads(wanted.job->id(), next, v1::JobEvent::kPlan, kPageRows);
   };
-  const auto add = [&](const EventRecord& record, v1::StreamPlansResponse& response) {
-    v1::JobEvent event;
-    ThrowIfError(ToJobEvent(record, event));
-    v1::ReconciliationPlan& plan = *event.mutable_plan();
-    const bool recovers = plan.total_recoverable_bytes() >= request.min_recoverable_bytes();
-    const bool matches = wanted.digest.empty() || plan.digest() == wanted.digest;
-    if (recovers && matches) response.add_plans()->Swap(&plan);
-    return response.plans_size();
+  const auto add = [&](const EventRecord& record, std::string& message) {
+    const std::string& plan = std::get<EventPayload>(record.event).payload;
+    if (IsWanted(plan, request, wanted.digest)) {
+      AppendBytes(v1::StreamPlansResponse::kPlansFieldNumber, plan, message);
+    }
   };
   auto messages = InMessages<v1::StreamPlansResponse>(
       std::max<std::uint64_t>(1, request.start_position()), wanted.batch, call.stop, read, add);
@@ -226,16 +234,16 @@ v1::Scan CatalogService::ScanOf(const v1::Job& job) const {
   return ScanOfJob(job, manager_.environment().host);
 }
 
-grpc::ServerWriteReactor<v1::StreamFilesResponse>* CatalogService::StreamFiles(
-    grpc::CallbackServerContext* /*context*/, const v1::StreamFilesRequest* request) {
-  auto* reactor = new StreamReactor<v1::StreamFilesResponse>(runtime_);
+grpc::ServerWriteReactor<grpc::ByteBuffer>* CatalogService::StreamFiles(
+    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* request) {
+  auto* reactor = new StreamReactor<grpc::ByteBuffer>(runtime_);
   reactor->Start(Files(*request, {manager_, runtime_, reactor->stop_token()}));
   return reactor;
 }
 
-grpc::ServerWriteReactor<v1::StreamPlansResponse>* CatalogService::StreamPlans(
-    grpc::CallbackServerContext* /*context*/, const v1::StreamPlansRequest* request) {
-  auto* reactor = new StreamReactor<v1::StreamPlansResponse>(runtime_);
+grpc::ServerWriteReactor<grpc::ByteBuffer>* CatalogService::StreamPlans(
+    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* request) {
+  auto* reactor = new StreamReactor<grpc::ByteBuffer>(runtime_);
   reactor->Start(Plans(*request, {manager_, runtime_, reactor->stop_token()}));
   return reactor;
 }

@@ -10,7 +10,9 @@ namespace sluice {
 
 // sluice.v1.CatalogService on the callback API.
 // Thread-safe. Lifetime: what it is made of outlives it and its calls.
-class CatalogService final : public v1::CatalogService::CallbackService {
+class CatalogService final : public v1::CatalogService::WithRawCallbackMethod_StreamFiles<
+                                 v1::CatalogService::WithRawCallbackMethod_StreamPlans<
+                                     v1::CatalogService::CallbackService>> {
  public:
   CatalogService(JobManager& manager, Retention& retention, CallRuntime& runtime)
       : manager_(manager), retention_(retention), runtime_(runtime) {}
@@ -24,10 +26,10 @@ class CatalogService final : public v1::CatalogService::CallbackService {
   grpc::ServerUnaryReactor* DeleteScan(grpc::CallbackServerContext* context,
                                        const v1::DeleteScanRequest* request,
                                        v1::DeleteScanResponse* response) override;
-  grpc::ServerWriteReactor<v1::StreamFilesResponse>* StreamFiles(
-      grpc::CallbackServerContext* context, const v1::StreamFilesRequest* request) override;
-  grpc::ServerWriteReactor<v1::StreamPlansResponse>* StreamPlans(
-      grpc::CallbackServerContext* context, const v1::StreamPlansRequest* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* StreamFiles(grpc::CallbackServerContext* context,
+                                                          const grpc::ByteBuffer* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* StreamPlans(grpc::CallbackServerContext* context,
+                                                          const grpc::ByteBuffer* request) override;
 
  private:
   v1::Scan ScanOf(const v1::Job& job) const;

@@ -1,6 +1,7 @@
 #include "server/rpc/job_service.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -18,6 +19,8 @@
 #include "server/jobs/job_filter.h"
 #include "server/jobs/job_lists.h"
 #include "server/jobs/job_spec.h"
+#include "server/jobs/wire.h"
+#include "server/rpc/raw_messages.h"
 #include "server/rpc/stream_reactor.h"
 #include "server/rpc/unary_call.h"
 
@@ -88,11 +91,12 @@ class WhenDisconnected final {
   std::stop_callback<OnStop> on_stop_;
 };
 
+// The response that holds this batch.
 template <typename Response>
-Response Wrap(v1::EventBatch batch) {
-  Response response;
-  response.mutable_batch()->Swap(&batch);
-  return response;
+grpc::ByteBuffer Wrap(std::string batch) {
+  const grpc::Slice prefix(FieldPrefix(Response::kBatchFieldNumber, batch.size()));
+  const std::array<grpc::Slice, 2> parts = {prefix, ToSlice(std::move(batch))};
+  return {parts.data(), parts.size()};
 }
 
 // Throws ExpiredError unless the job has the event `first`, or may yet come to have it.
@@ -117,8 +121,9 @@ EventStreamOptions CheckedOptions(const v1::StreamOptions& options, FieldViolati
   return result;
 }
 
-AsyncGenerator<v1::WatchJobResponse> Watch(v1::WatchJobRequest request, StreamCall call) {
+AsyncGenerator<grpc::ByteBuffer> Watch(grpc::ByteBuffer bytes, StreamCall call) {
   const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
+  const auto request = ParseRequest<v1::WatchJobRequest>(bytes);
   FieldViolations violations;
   if (request.from_now() && request.start_sequence() != 0) {
     violations.Add("from_now", "excludes start_sequence");
@@ -132,8 +137,9 @@ AsyncGenerator<v1::WatchJobResponse> Watch(v1::WatchJobRequest request, StreamCa
   }
 }
 
-AsyncGenerator<v1::RunJobResponse> Run(v1::RunJobRequest request, StreamCall call) {
+AsyncGenerator<grpc::ByteBuffer> Run(grpc::ByteBuffer bytes, StreamCall call) {
   const CallRuntime::StreamSlot slot = ValueOrThrow(call.runtime.AcquireStream());
+  const auto request = ParseRequest<v1::RunJobRequest>(bytes);
   FieldViolations violations;
   if (!v1::RunJobRequest::OnDisconnect_IsValid(request.on_disconnect())) {
     violations.Add("on_disconnect", "must be a known OnDisconnect");
@@ -197,16 +203,16 @@ Task<absl::Status> Wait(const v1::WaitJobRequest& request, v1::WaitJobResponse& 
 
 }  // namespace
 
-grpc::ServerWriteReactor<v1::RunJobResponse>* JobService::RunJob(
-    grpc::CallbackServerContext* /*context*/, const v1::RunJobRequest* request) {
-  auto* reactor = new StreamReactor<v1::RunJobResponse>(runtime_);
+grpc::ServerWriteReactor<grpc::ByteBuffer>* JobService::RunJob(
+    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* request) {
+  auto* reactor = new StreamReactor<grpc::ByteBuffer>(runtime_);
   reactor->Start(Run(*request, {manager_, runtime_, reactor->stop_token()}));
   return reactor;
 }
 
-grpc::ServerWriteReactor<v1::WatchJobResponse>* JobService::WatchJob(
-    grpc::CallbackServerContext* /*context*/, const v1::WatchJobRequest* request) {
-  auto* reactor = new StreamReactor<v1::WatchJobResponse>(runtime_);
+grpc::ServerWriteReactor<grpc::ByteBuffer>* JobService::WatchJob(
+    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* request) {
+  auto* reactor = new StreamReactor<grpc::ByteBuffer>(runtime_);
   reactor->Start(Watch(*request, {manager_, runtime_, reactor->stop_token()}));
   return reactor;
 }

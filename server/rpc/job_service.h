@@ -10,18 +10,20 @@ namespace sluice {
 
 // sluice.v1.JobService on the callback API: checks requests, and carries jobs to those who pull.
 // Thread-safe. Lifetime: what it is made of outlives it and its calls.
-class JobService final : public v1::JobService::CallbackService {
+class JobService final
+    : public v1::JobService::WithRawCallbackMethod_RunJob<
+          v1::JobService::WithRawCallbackMethod_WatchJob<v1::JobService::CallbackService>> {
  public:
   JobService(JobManager& manager, Retention& retention, CallRuntime& runtime)
       : manager_(manager), retention_(retention), runtime_(runtime) {}
 
-  grpc::ServerWriteReactor<v1::RunJobResponse>* RunJob(grpc::CallbackServerContext* context,
-                                                       const v1::RunJobRequest* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* RunJob(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* StartJob(grpc::CallbackServerContext* context,
                                      const v1::StartJobRequest* request,
                                      v1::StartJobResponse* response) override;
-  grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(
-      grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJob(grpc::CallbackServerContext* context,
+                                                       const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context,
                                    const v1::GetJobRequest* request,
                                    v1::GetJobResponse* response) override;

@@ -15,6 +15,7 @@
 #include "server/jobs/job.h"
 #include "tests/unit/async/started.h"
 #include "tests/unit/jobs/fake_catalog.h"
+#include "tests/unit/jobs/parsed_stream.h"
 
 namespace sluice {
 namespace {
@@ -55,11 +56,11 @@ class EventStreamTest : public testing::Test {
   }
 
   AsyncGenerator<v1::EventBatch> Stream(std::uint64_t first = 1, EventStreamOptions options = {}) {
-    return EventStream(job_, first, options,
-                       {.executor = executor_,
-                        .clock = clock_,
-                        .stop = stop_.get_token(),
-                        .draining = draining_.get_token()});
+    return Parsed(EventStream(job_, first, options,
+                              {.executor = executor_,
+                               .clock = clock_,
+                               .stop = stop_.get_token(),
+                               .draining = draining_.get_token()}));
   }
 
   // The next message, which must come without time passing.

@@ -13,6 +13,7 @@
 #include "server/jobs/event_stream.h"
 #include "tests/unit/async/started.h"
 #include "tests/unit/jobs/job_model_rig.h"
+#include "tests/unit/jobs/parsed_stream.h"
 
 namespace sluice {
 
@@ -27,11 +28,11 @@ class ModelWatcher final {
       : job_(job),
         next_(first),
         pace_(pace),
-        stream_(EventStream(std::move(followed), first, options,
-                            {.executor = rig.executor(),
-                             .clock = rig.clock(),
-                             .stop = stop_.get_token(),
-                             .draining = rig.manager().draining()})) {
+        stream_(Parsed(EventStream(std::move(followed), first, options,
+                                   {.executor = rig.executor(),
+                                    .clock = rig.clock(),
+                                    .stop = stop_.get_token(),
+                                    .draining = rig.manager().draining()}))) {
     Pull();
   }
 

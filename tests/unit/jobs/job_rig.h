@@ -20,6 +20,7 @@
 #include "server/jobs/job_spec.h"
 #include "tests/unit/catalog/fixture.h"
 #include "tests/unit/fs/temp_tree.h"
+#include "tests/unit/jobs/parsed_stream.h"
 
 namespace sluice {
 
@@ -64,9 +65,9 @@ class JobRig final {
 
   // Follows the job to its end; all its events.
   std::vector<v1::JobEvent> Follow(const std::shared_ptr<Job>& job) {
-    return SyncWait(FollowTask(EventStream(
+    return SyncWait(FollowTask(Parsed(EventStream(
         job, 1, {},
-        {.executor = threads_, .clock = clock_, .stop = {}, .draining = manager_->draining()})));
+        {.executor = threads_, .clock = clock_, .stop = {}, .draining = manager_->draining()}))));
   }
   std::vector<v1::JobEvent> RunToEnd(v1::JobSpec spec) {
     return Follow(Value(Start(std::move(spec))));
