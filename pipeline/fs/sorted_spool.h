@@ -54,7 +54,8 @@ struct SpoolCodec<FileEntry> {
 //   auto cursor = spool.Read();
 //   while (const FileEntry* next = cursor.Next()) ...
 //
-// A copy of a cursor is a place to come back to: it reads on from there, beside the original.
+// A copy of a cursor is a place to come back to: it reads on from there, beside the original. The
+// same as a number, which can be kept by the million: place(), and Seek of any cursor.
 //
 // A merge takes as long as there are items. A coroutine that shares its thread with others lets
 // them go on meanwhile:
@@ -101,10 +102,10 @@ class SortedSpool final {
   // The same, and gives the thread back every few items when somebody waits for it.
   Task<> Finish(Executor& executor);
 
-  // A cursor at the first item. REQUIRES: finished.
-  Cursor Read() const {
+  // A cursor at the first item, which reads about `buffer_bytes` at a time. REQUIRES: finished.
+  Cursor Read(std::size_t buffer_bytes = internal::SpoolFile::kBufferBytes) const {
     assert(finished_);
-    return Cursor(*this);
+    return Cursor(*this, buffer_bytes);
   }
 
   std::uint64_t size() const { return size_; }
@@ -160,10 +161,19 @@ class SortedSpool<T, Less>::Cursor final {
     return &item_.emplace(Codec::Decode(&*record));
   }
 
+  // Where the next item is: means something to cursors of the same spool only.
+  std::uint64_t place() const { return reader_ ? reader_->offset() : next_; }
+  void Seek(std::uint64_t place) {
+    next_ = static_cast<std::size_t>(place);
+    if (reader_) reader_->Seek(place);
+  }
+  // Whether what is at that place can be had without reading the disk.
+  bool IsNear(std::uint64_t place) const { return !reader_ || reader_->IsBuffered(place); }
+
  private:
   friend class SortedSpool;
-  explicit Cursor(const SortedSpool& spool) : spool_(&spool) {
-    if (spool.spilled()) reader_.emplace(*spool.runs_.front().file);
+  Cursor(const SortedSpool& spool, std::size_t buffer_bytes) : spool_(&spool) {
+    if (spool.spilled()) reader_.emplace(*spool.runs_.front().file, buffer_bytes);
   }
 
   const SortedSpool* spool_;
@@ -180,22 +190,26 @@ class SortedSpool<T, Less>::Merger final {
       : spool_(spool),
         first_(first),
         merged_(std::make_unique<internal::SpoolFile>(spool.options_.directory)) {
-    for (std::size_t i = first; i < spool.runs_.size(); ++i) {
-      readers_.emplace_back(*spool.runs_[i].file);
+    const std::size_t count = spool.runs_.size() - first;
+    readers_.reserve(count);
+    heads_.resize(count);
+    for (std::size_t run = 0; run < count; ++run) {
+      readers_.emplace_back(*spool.runs_[first + run].file);
+      Refill(run);
     }
-    for (std::size_t run = 0; run < readers_.size(); ++run) Refill(run);
   }
 
   // False when all items are merged.
   bool Step() {
-    for (std::size_t i = 0; i < kItemsPerStep && !heads_.empty(); ++i) {
-      std::pop_heap(heads_.begin(), heads_.end(), After{spool_.less_});
-      const Head head = std::move(heads_.back());
-      heads_.pop_back();
-      spool_.AppendTo(*merged_, head.item);
-      Refill(head.run);
+    ThrowIfStopRequested(spool_.options_.stop);
+    for (std::size_t i = 0; i < kItemsPerStep && !heap_.empty(); ++i) {
+      std::pop_heap(heap_.begin(), heap_.end(), After{*this});
+      const std::size_t run = heap_.back();
+      heap_.pop_back();
+      merged_->AppendRecord(heads_[run].record);
+      Refill(run);
     }
-    return !heads_.empty();
+    return !heap_.empty();
   }
 
   // Puts the one in the place of the many.
@@ -207,28 +221,33 @@ class SortedSpool<T, Less>::Merger final {
   }
 
  private:
-  // The next item of a run.
+  // The next item of a run, and the bytes it was decoded from, which its reader holds.
   struct Head {
-    T item;
-    std::size_t run;
+    std::optional<T> item;
+    std::string_view record;
   };
-  // Makes a heap that has the least item at its front.
+  // Makes a heap of runs that has the one with the least item at its front.
   struct After {
-    const Less& less;
-    bool operator()(const Head& a, const Head& b) const { return less(b.item, a.item); }
+    const Merger& merger;
+    bool operator()(std::size_t a, std::size_t b) const {
+      return merger.spool_.less_(*merger.heads_[b].item, *merger.heads_[a].item);
+    }
   };
 
   void Refill(std::size_t run) {
     std::optional<std::string_view> record = readers_[run].Next();
     if (!record) return;
-    heads_.push_back({.item = Codec::Decode(&*record), .run = run});
-    std::push_heap(heads_.begin(), heads_.end(), After{spool_.less_});
+    heads_[run].record = *record;
+    heads_[run].item = Codec::Decode(&*record);
+    heap_.push_back(run);
+    std::push_heap(heap_.begin(), heap_.end(), After{*this});
   }
 
   SortedSpool& spool_;
   const std::size_t first_;
   std::vector<internal::SpoolReader> readers_;
-  std::vector<Head> heads_;
+  std::vector<Head> heads_;        // By run.
+  std::vector<std::size_t> heap_;  // Of the runs that have not come to their end.
   std::unique_ptr<internal::SpoolFile> merged_;
 };
 

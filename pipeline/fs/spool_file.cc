@@ -72,15 +72,20 @@ SpoolFile::SpoolFile(const std::string& directory) : fd_(OpenUnlinked(directory)
 
 void SpoolFile::Append(std::string_view bytes) {
   buffer_.append(bytes);
-  FlushIfFull();
+  WriteIfFull();
 }
 
 void SpoolFile::AppendRecord(std::string_view record) {
   AppendBytes(record, &buffer_);
-  FlushIfFull();
+  WriteIfFull();
 }
 
 void SpoolFile::Flush() {
+  WriteBuffer();
+  buffer_.shrink_to_fit();
+}
+
+void SpoolFile::WriteBuffer() {
   std::string_view rest = buffer_;
   while (!rest.empty()) {
     const ssize_t count =
@@ -124,7 +129,7 @@ std::optional<std::string_view> SpoolReader::Next() {
 std::string_view SpoolReader::Peek(std::size_t size) {
   const bool buffered = next_ >= buffer_start_ && next_ + size <= buffer_start_ + buffer_.size();
   if (!buffered) {
-    buffer_.resize(std::max(size, SpoolFile::kBufferBytes));
+    buffer_.resize(std::max(size, buffer_bytes_));
     buffer_.resize(file_->ReadAt(next_, buffer_.data(), buffer_.size()));
     buffer_start_ = next_;
     if (buffer_.size() < size) ThrowIoError("read", EIO);

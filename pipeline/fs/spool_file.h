@@ -48,6 +48,7 @@ class SpoolFile final {
   void Append(std::string_view bytes);
   // With its size before it, for a SpoolReader.
   void AppendRecord(std::string_view record);
+  // Ends the writing, and gives up the memory that it took.
   void Flush();
 
   // Bytes from `offset` on; fewer than asked for only at the end.
@@ -56,9 +57,10 @@ class SpoolFile final {
   std::uint64_t size() const { return written_ + buffer_.size(); }
 
  private:
-  void FlushIfFull() {
-    if (buffer_.size() >= kBufferBytes) Flush();
+  void WriteIfFull() {
+    if (buffer_.size() >= kBufferBytes) WriteBuffer();
   }
+  void WriteBuffer();
 
   UniqueFd fd_;
   std::string buffer_;
@@ -68,8 +70,11 @@ class SpoolFile final {
 // A place in a SpoolFile of records. A copy goes on from the same place with a buffer of its own.
 class SpoolReader final {
  public:
-  explicit SpoolReader(const SpoolFile& file) : file_(&file) {}
-  SpoolReader(const SpoolReader& other) : file_(other.file_), next_(other.next_) {}
+  // `buffer_bytes` are read at a time: fewer where places are far from each other.
+  explicit SpoolReader(const SpoolFile& file, std::size_t buffer_bytes = SpoolFile::kBufferBytes)
+      : file_(&file), buffer_bytes_(buffer_bytes) {}
+  SpoolReader(const SpoolReader& other)
+      : file_(other.file_), buffer_bytes_(other.buffer_bytes_), next_(other.next_) {}
   SpoolReader& operator=(const SpoolReader& other);
   SpoolReader(SpoolReader&&) noexcept = default;
   SpoolReader& operator=(SpoolReader&&) noexcept = default;
@@ -78,11 +83,20 @@ class SpoolReader final {
   // The next record, valid until the next call; nullopt at the end.
   std::optional<std::string_view> Next();
 
+  // The offset of the next record, and going to that of another one.
+  std::uint64_t offset() const { return next_; }
+  void Seek(std::uint64_t offset) { next_ = offset; }
+  // Whether the byte there has been read already.
+  bool IsBuffered(std::uint64_t offset) const {
+    return offset >= buffer_start_ && offset - buffer_start_ < buffer_.size();
+  }
+
  private:
   // `size` bytes at next_, valid until the next call.
   std::string_view Peek(std::size_t size);
 
   const SpoolFile* file_;
+  std::size_t buffer_bytes_;
   std::uint64_t next_ = 0;          // Offset of the next record.
   std::uint64_t buffer_start_ = 0;  // Offset of the first byte of buffer_.
   std::string buffer_;
