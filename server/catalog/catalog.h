@@ -48,7 +48,7 @@ struct EventPayload {
   bool operator==(const EventPayload&) const = default;
 };
 
-// One entry of a job's event log. File records are rows of their own, and are the log.
+// One entry of a job's event log. The records of a scan's files are its log.
 struct EventRecord {
   std::uint64_t sequence = 0;
   std::int64_t time_ns = 0;  // Since 1970-01-01 UTC.
@@ -130,7 +130,8 @@ class Catalog {
   // last_sequence + 1. The job stays. The space is given back by Purge. Idempotent. Errors beside
   // those above: FAILED_PRECONDITION (it has not ended).
   virtual absl::Status ExpireEvents(const std::string& id) = 0;
-  // Removes up to `max_rows` events of deleted and expired jobs, in one transaction. Returns
+  // Removes about `max_rows` events and contents of deleted and expired jobs, in one transaction:
+  // they are stored some hundreds together, and what is stored together goes together. Returns
   // whether there are more. What a crash has left is found again. Called in a loop it does not hold
   // up those who write meanwhile for longer than a call takes.
   virtual absl::StatusOr<bool> Purge(std::size_t max_rows) = 0;
@@ -145,8 +146,8 @@ class Catalog {
   virtual absl::StatusOr<std::uint64_t> UsedBytes() = 0;
 
   // The functions below read pages: at most `limit` records from `first_sequence` on, in order, and
-  // no more once kPageBytes of paths and payloads are exceeded. An empty page is the end of what is
-  // stored.
+  // no more once kPageBytes of paths and payloads are exceeded. A page may end earlier, where what
+  // is stored together ends; only an empty one is the end of what is stored.
   static constexpr std::size_t kPageBytes = 256 * 1024;
 
   // Events of every kind. Those that have expired are passed over.

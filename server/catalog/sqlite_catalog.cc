@@ -1,17 +1,19 @@
 #include "server/catalog/sqlite_catalog.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <span>
 #include <stop_token>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include <SQLiteCpp/Transaction.h>
@@ -19,6 +21,8 @@
 #include "server/catalog/directory_lock.h"
 #include "server/catalog/sqlite/candidates.h"
 #include "server/catalog/sqlite/connection.h"
+#include "server/catalog/sqlite/content_log.h"
+#include "server/catalog/sqlite/event_chunk.h"
 #include "server/catalog/sqlite/event_log.h"
 #include "server/catalog/sqlite/garbage.h"
 #include "server/catalog/sqlite/jobs.h"
@@ -43,17 +47,36 @@ std::int64_t AsLimit(std::size_t limit) {
 
 // A sync for each batch of events would be too dear (see sqlite/writer.h); where a job begins,
 // ends, or is changed for another reason, it is done.
-Durability DurabilityOf(const JobRecord& job, std::span<const EventRecord> events) {
-  return events.empty() || job.ended() ? Durability::kPowerCut : Durability::kProcessCrash;
+Durability DurabilityOf(const JobRecord& job, std::span<const EventRecord> events,
+                        std::span<const KnownContent> contents) {
+  const bool appends = !events.empty() || !contents.empty();
+  return appends && !job.ended() ? Durability::kProcessCrash : Durability::kPowerCut;
 }
 
-absl::StatusOr<CandidateScan> FindScan(Connection& connection, const std::string& id) {
-  const absl::StatusOr<StoredJob> job = FindJob(connection, id);
-  if (!job.ok()) return job.status();
-  if (job->expired()) {
-    return absl::NotFoundError(absl::StrCat("the files of job ", id, " are not kept any more"));
+bool Matches(const FileQuery& query, const FileEntry& file) {
+  const std::uint64_t size = file.stat.size;
+  return size >= query.min_size.value_or(0) && size <= query.max_size.value_or(size) &&
+         (!query.digest || file.digest == query.digest) &&
+         std::string_view(file.path).starts_with(query.path_prefix);
+}
+
+absl::StatusOr<CandidateSources> FindSources(Connection& connection, const CandidateQuery& query) {
+  CandidateSources sources;
+  for (const std::string& id : query.scans) {
+    const absl::StatusOr<StoredJob> job = FindJob(connection, id);
+    if (!job.ok()) return job.status();
+    if (job->expired()) {
+      return absl::NotFoundError(absl::StrCat("the files of job ", id, " are not kept any more"));
+    }
+    sources.scans.push_back({.job = job->number, .last_sequence = job->last_sequence});
   }
-  return CandidateScan{.job = job->number, .last_sequence = job->last_sequence};
+  for (const CandidateQuery::Known& known : query.known) {
+    const absl::StatusOr<StoredJob> job = FindJob(connection, known.job);
+    if (!job.ok() && !absl::IsNotFound(job.status())) return job.status();
+    if (!job.ok()) continue;
+    sources.known.push_back({.job = job->number, .trusted_before_ns = known.trusted_before_ns});
+  }
+  return sources;
 }
 
 class SqliteCatalog final : public Catalog {
@@ -98,18 +121,15 @@ class SqliteCatalog final : public Catalog {
   // Runs `fn(Connection&)` on a connection that reads, and sees one state of the catalog.
   template <typename Fn>
   auto Read(Fn fn);
-  // Runs `fn(Query&)` on the statement `sql`, whose first two parameters, the range of keys of the
-  // job's events from `first_sequence` on that are kept, are bound.
-  template <typename Fn>
-  absl::StatusOr<std::vector<EventRecord>> ReadRange(const std::string& sql,
-                                                     const std::string& job_id,
-                                                     std::uint64_t first_sequence, Fn fn);
+  // A page of the job's events that match, which are in chunks that have one of `kinds`.
+  absl::StatusOr<std::vector<EventRecord>> ReadMatching(
+      const std::string& job_id, std::uint64_t first_sequence, std::uint64_t kinds,
+      std::size_t limit, absl::FunctionRef<bool(const EventRecord&)> matches);
 
   const DirectoryLock lock_;
   const StorePaths paths_;
   Writer writer_;  // Closed after the readers: the last connection to close merges the log.
   ReaderPool readers_;
-  std::atomic<std::uint64_t> lists_opened_ = 0;
 };
 
 template <typename Fn>
@@ -200,24 +220,25 @@ absl::StatusOr<std::uint64_t> SqliteCatalog::UsedBytes() {
 }
 
 absl::Status SqliteCatalog::Append(const JobRecord& job, std::span<const EventRecord> events,
-                                   std::span<const KnownContent> /*contents*/) {
+                                   std::span<const KnownContent> contents) {
   const auto write = [&](Connection& connection) -> absl::Status {
     const absl::StatusOr<StoredJob> stored = FindJob(connection, job.id);
     if (!stored.ok()) return stored.status();
     absl::Status sequences = CheckSequences(stored->last_sequence, job, events);
     if (!sequences.ok()) return sequences;
     InsertEvents(connection, stored->number, events);
+    InsertContents(connection, stored->number, contents);
     UpdateJob(connection, stored->number, job);
     return absl::OkStatus();
   };
-  return writer_.Write(DurabilityOf(job, events), write);
+  return writer_.Write(DurabilityOf(job, events, contents), write);
 }
 
 absl::Status SqliteCatalog::DeleteJob(const std::string& id) {
   return writer_.Write(Durability::kPowerCut, [&](Connection& connection) -> absl::Status {
     const absl::StatusOr<StoredJob> job = FindJob(connection, id);
     if (!job.ok()) return job.status();
-    DiscardEvents(connection, job->number, job->oldest_sequence, job->last_sequence);
+    DiscardLog(connection, *job);
     RemoveJob(connection, job->number);
     return absl::OkStatus();
   });
@@ -230,7 +251,7 @@ absl::Status SqliteCatalog::ExpireEvents(const std::string& id) {
     if (job->end_time_ns == 0) {
       return absl::FailedPreconditionError(absl::StrCat("job ", id, " has not ended"));
     }
-    DiscardEvents(connection, job->number, job->oldest_sequence, job->last_sequence);
+    DiscardLog(connection, *job);
     SetOldestSequence(connection, job->number, job->last_sequence + 1);
     return absl::OkStatus();
   });
@@ -240,96 +261,67 @@ absl::StatusOr<bool> SqliteCatalog::Purge(std::size_t max_rows) {
   bool more = false;
   absl::Status purged =
       writer_.Write(Durability::kProcessCrash, [&](Connection& connection) -> absl::Status {
-        more = PurgeEvents(connection, max_rows);
+        more = PurgeDiscarded(connection, max_rows);
         return absl::OkStatus();
       });
   if (!purged.ok()) return purged;
   return more;
 }
 
-template <typename Fn>
-absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadRange(const std::string& sql,
-                                                                  const std::string& job_id,
-                                                                  std::uint64_t first_sequence,
-                                                                  Fn fn) {
+absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadMatching(
+    const std::string& job_id, std::uint64_t first_sequence, std::uint64_t kinds, std::size_t limit,
+    absl::FunctionRef<bool(const EventRecord&)> matches) {
   return Read([&](Connection& connection) -> absl::StatusOr<std::vector<EventRecord>> {
     const absl::StatusOr<StoredJob> job = FindJob(connection, job_id);
     if (!job.ok()) return job.status();
     const std::uint64_t first = std::max(first_sequence, job->oldest_sequence);
-    if (first > kMaxSequence) return std::vector<EventRecord>();
-    Query query(connection.Prepare(sql));
-    query.Bind(EventKey(job->number, first)).Bind(EventKey(job->number, kMaxSequence));
-    fn(query);
-    return ReadPage(query);
+    if (first > job->last_sequence || limit == 0) return std::vector<EventRecord>();
+    EventCursor cursor(connection, {.job = job->number, .first = first, .last = job->last_sequence},
+                       kinds);
+    return ReadPage(cursor, limit, matches);
   });
 }
 
 absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadEvents(const std::string& job_id,
                                                                    std::uint64_t first_sequence,
                                                                    std::size_t limit) {
-  // Both halves come by key, so that SQLite merges them as it goes: nothing is sorted.
-  static const std::string sql = absl::StrCat(
-      "SELECT ", kFileEventColumns, kFileColumns,
-      " FROM file WHERE key BETWEEN ?1 AND ?2 UNION ALL"
-      " SELECT ",
-      kPayloadEventColumns,
-      ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
-      " NULL, NULL, NULL, NULL FROM event WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT ?3");
-  return ReadRange(sql, job_id, first_sequence,
-                   [&](Query& statement) { statement.Bind(AsLimit(limit)); });
+  return ReadMatching(job_id, first_sequence, EventChunk::kAllBits, limit,
+                      [](const EventRecord&) { return true; });
 }
 
 absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadFiles(const std::string& job_id,
                                                                   std::uint64_t first_sequence,
                                                                   const FileQuery& query,
                                                                   std::size_t limit) {
-  static const std::string sql =
-      absl::StrCat("SELECT ", kFileEventColumns, kFileColumns,
-                   " FROM file WHERE key BETWEEN ?1 AND ?2 AND size BETWEEN ?3 AND ?4"
-                   " AND (?5 IS NULL OR digest = ?5) AND substr(path, 1, length(?6)) = ?6"
-                   " ORDER BY key LIMIT ?7");
-  const std::uint64_t min_size = query.min_size.value_or(0);
-  const std::uint64_t max_size = std::min(query.max_size.value_or(kMaxSize), kMaxSize);
-  return ReadRange(sql, job_id, first_sequence, [&](Query& statement) {
-    statement.BindUnsigned(std::min(min_size, kMaxSize)).BindUnsigned(max_size);
-    BindDigest(statement, query.digest);
-    statement.BindBytes(query.path_prefix).Bind(AsLimit(limit));
-  });
+  return ReadMatching(job_id, first_sequence, EventChunk::kFileBit, limit,
+                      [&](const EventRecord& event) {
+                        const auto* file = std::get_if<FileEntry>(&event.event);
+                        return file != nullptr && Matches(query, *file);
+                      });
 }
 
 absl::StatusOr<std::vector<EventRecord>> SqliteCatalog::ReadPayloads(const std::string& job_id,
                                                                      std::uint64_t first_sequence,
                                                                      std::uint32_t kind,
                                                                      std::size_t limit) {
-  static const std::string sql =
-      absl::StrCat("SELECT ", kPayloadEventColumns,
-                   " FROM event WHERE key BETWEEN ?1 AND ?2 AND kind = ?3 ORDER BY key LIMIT ?4");
-  return ReadRange(sql, job_id, first_sequence,
-                   [&](Query& statement) { statement.Bind(kind).Bind(AsLimit(limit)); });
+  return ReadMatching(job_id, first_sequence, EventChunk::PayloadBit(kind), limit,
+                      [&](const EventRecord& event) {
+                        const auto* payload = std::get_if<EventPayload>(&event.event);
+                        return payload != nullptr && payload->kind == kind;
+                      });
 }
 
 absl::StatusOr<std::unique_ptr<CandidateList>> SqliteCatalog::OpenCandidates(
     const CandidateQuery& query, const std::stop_token& stop) {
-  const auto find_scans =
-      [&](Connection& connection) -> absl::StatusOr<std::vector<CandidateScan>> {
-    std::vector<CandidateScan> scans;
-    for (const std::string& id : query.scans) {
-      const absl::StatusOr<CandidateScan> scan = FindScan(connection, id);
-      if (!scan.ok()) return scan.status();
-      scans.push_back(*scan);
-    }
-    return scans;
-  };
-  const absl::StatusOr<std::vector<CandidateScan>> scans = Read(find_scans);
-  if (!scans.ok()) return scans.status();
-  const std::string list_file =
-      absl::StrCat(paths_.temporary, "/candidates-", lists_opened_.fetch_add(1), ".sqlite");
+  const auto find_sources = [&](Connection& connection) { return FindSources(connection, query); };
+  const absl::StatusOr<CandidateSources> sources = Read(find_sources);
+  if (!sources.ok()) return sources.status();
   absl::StatusOr<std::unique_ptr<CandidateList>> list =
       CatchSqlite([&]() -> absl::StatusOr<std::unique_ptr<CandidateList>> {
-        return BuildCandidates(paths_.database, list_file, query, *scans, stop);
+        return BuildCandidates(readers_, paths_.temporary, query, *sources, stop);
       });
   // What is still there now was not purged while it was read.
-  const absl::Status kept = Read(find_scans).status();
+  const absl::Status kept = Read(find_sources).status();
   return kept.ok() ? std::move(list) : kept;
 }
 

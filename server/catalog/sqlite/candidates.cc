@@ -1,253 +1,266 @@
 #include "server/catalog/sqlite/candidates.h"
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <cstddef>
-#include <limits>
-#include <mutex>
 #include <optional>
 #include <utility>
+#include <variant>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/strings/str_cat.h"
-#include <SQLiteCpp/Exception.h>
 #include <SQLiteCpp/Transaction.h>
-#include <sqlite3.h>
 
-#include "server/catalog/sqlite/connection.h"
+#include "pipeline/async/status_error.h"
+#include "server/catalog/sqlite/candidate_rows.h"
+#include "server/catalog/sqlite/content_chunk.h"
+#include "server/catalog/sqlite/content_log.h"
+#include "server/catalog/sqlite/event_log.h"
 #include "server/catalog/sqlite/rows.h"
-#include "server/catalog/sqlite/status.h"
+#include "server/catalog/sqlite/spooled_candidates.h"
 
 namespace sluice {
 namespace {
 
-constexpr int kBuildCacheKib = 4096;
-constexpr int kReadCacheKib = 1024;
-constexpr std::uint64_t kSliceEvents = 16'384;
-constexpr int kStepsBetweenStopChecks = 10'000;  // About a millisecond.
+constexpr std::size_t kSliceBytes = std::size_t{256} * 1024;
+constexpr std::uint64_t kRowsBetweenStopChecks = 1024;
 
-static_assert(static_cast<int>(FileType::kRegular) == 0, "the SQL below says so");
-
-std::int64_t AsSigned(std::uint64_t size) {
-  constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
-  return static_cast<std::int64_t>(std::min(size, kMax));
-}
-
-bool IsSameName(const CandidateFile& a, const CandidateFile& b) {
-  return a.size_class == b.size_class && a.file.stat.inode == b.file.stat.inode &&
-         a.file.stat.device == b.file.stat.device && a.file.path == b.file.path;
-}
-
-CandidateFile ReadCandidate(const Query& row) {
-  return {.file = ReadFile(row, 2),
-          .scan_index = static_cast<std::uint32_t>(row.Integer(1)),
-          .size_class = row.Unsigned(0)};
-}
-
-// Removes a file at the end.
-class FileRemover final {
- public:
-  explicit FileRemover(std::string path) : path_(std::move(path)) {}
-  ~FileRemover() { ::unlink(path_.c_str()); }
-  FileRemover(const FileRemover&) = delete;
-  FileRemover& operator=(const FileRemover&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  const std::string path_;
-};
-
-class SqliteCandidateList final : public CandidateList {
- public:
-  explicit SqliteCandidateList(std::unique_ptr<FileRemover> file)
-      : file_(std::move(file)),
-        connection_(file_->path(), Connection::Access::kRead, kReadCacheKib),
-        size_(static_cast<std::uint64_t>(
-            connection_.ReadInteger("SELECT ifnull(max(position) + 1, 0) FROM candidate"))) {}
-
-  absl::StatusOr<std::vector<CandidateFile>> Read(std::uint64_t first, std::size_t limit) override {
-    std::lock_guard lock(mutex_);
-    return CatchSqlite([&] { return ReadLocked(first, limit); });
-  }
-
-  std::uint64_t size() const override { return size_; }
-
- private:
-  absl::StatusOr<std::vector<CandidateFile>> ReadLocked(std::uint64_t first, std::size_t limit)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    static const std::string sql =
-        absl::StrCat("SELECT class, scan_index, ", kFileColumns,
-                     " FROM candidate WHERE position >= ?1 ORDER BY position LIMIT ?2");
-    Query query(connection_.Prepare(sql));
-    query.Bind(AsSigned(first)).Bind(AsSigned(limit));
-    std::vector<CandidateFile> files;
-    while (query.Next()) files.push_back(ReadCandidate(query));
-    return files;
-  }
-
-  const std::unique_ptr<FileRemover> file_;  // Outlives the connection to it.
-  std::mutex mutex_;
-  Connection connection_ ABSL_GUARDED_BY(mutex_);
-  const std::uint64_t size_;
-};
-
-class CandidateBuilder final {
- public:
-  CandidateBuilder(const std::string& store_file, const std::string& list_file,
-                   const CandidateQuery& query, const std::vector<CandidateScan>& scans,
-                   const std::stop_token& stop);
-
-  void CollectInodes();
-  void RankSizeClasses();
-  void CollectFiles();
-  void WriteList();
-
- private:
-  // Classes of one scan are told apart from those of another only within scans.
-  std::int64_t ClassScan(std::size_t scan_index) const {
-    return query_.scope == CandidateQuery::Scope::kWithinScan
-               ? static_cast<std::int64_t>(scan_index)
-               : 0;
-  }
-  // Calls `fn(scan_index, first_key, last_key)` for every slice of every scan.
-  template <typename Fn>
-  void ForEachSlice(Fn fn) const;
-
-  const CandidateQuery& query_;
-  const std::vector<CandidateScan>& scans_;
-  const std::stop_token& stop_;
-  Connection connection_;
-};
-
-int StopRequested(void* stop) {
-  return static_cast<const std::stop_token*>(stop)->stop_requested() ? 1 : 0;
-}
-
-CandidateBuilder::CandidateBuilder(const std::string& store_file, const std::string& list_file,
-                                   const CandidateQuery& query,
-                                   const std::vector<CandidateScan>& scans,
-                                   const std::stop_token& stop)
-    : query_(query),
-      scans_(scans),
-      stop_(stop),
-      connection_(list_file, Connection::Access::kCreate, kBuildCacheKib) {
-  // Nobody else sees the list before it is complete, and nobody wants one that is not.
-  connection_.Execute(
-      "PRAGMA main.journal_mode = OFF; PRAGMA main.synchronous = OFF;"
-      "PRAGMA main.locking_mode = EXCLUSIVE; PRAGMA temp.journal_mode = OFF;"
-      "PRAGMA temp.cache_size = -4096");
-  connection_.Execute(absl::StrCat("ATTACH ", QuoteSql(store_file), " AS store"));
-  connection_.Execute(absl::StrCat(
-      "CREATE TEMP TABLE inode (scan INTEGER, size INTEGER, device INTEGER, inode INTEGER);"
-      "CREATE TEMP TABLE size_class (number INTEGER PRIMARY KEY, scan INTEGER, size INTEGER);"
-      "CREATE TEMP TABLE staged (class, scan_index, ",
-      kFileColumns,
-      ");"
-      "CREATE TABLE main.candidate (position INTEGER PRIMARY KEY, class, scan_index, ",
-      kFileColumns, ")"));
-  sqlite3_progress_handler(connection_.database().getHandle(), kStepsBetweenStopChecks,
-                           &StopRequested, const_cast<std::stop_token*>(&stop_));
-}
-
+// Runs `fn(Connection&)` on a connection that sees one state of the store.
 template <typename Fn>
-void CandidateBuilder::ForEachSlice(Fn fn) const {
-  for (std::size_t index = 0; index < scans_.size(); ++index) {
-    const CandidateScan& scan = scans_[index];
-    for (std::uint64_t first = 1; first <= scan.last_sequence; first += kSliceEvents) {
-      if (stop_.stop_requested()) throw SQLite::Exception("interrupted", SQLITE_INTERRUPT);
-      const std::uint64_t last = std::min(first + kSliceEvents - 1, scan.last_sequence);
-      fn(index, EventKey(scan.job, first), EventKey(scan.job, last));
-    }
-  }
+auto ReadStore(ReaderPool& store, Fn fn) {
+  ReaderPool::Lease reader(store);
+  SQLite::Transaction snapshot(reader.connection().database());
+  return fn(reader.connection());
 }
 
-void CandidateBuilder::CollectInodes() {
-  const std::int64_t min_size = AsSigned(query_.min_size);
-  const std::int64_t max_size =
-      query_.max_size ? AsSigned(*query_.max_size) : std::numeric_limits<std::int64_t>::max();
-  Query insert(
-      connection_.Prepare("INSERT INTO temp.inode SELECT ?1, size, device, inode FROM store.file"
-                          " WHERE key BETWEEN ?2 AND ?3 AND type = 0 AND size BETWEEN ?4 AND ?5"));
-  ForEachSlice([&](std::size_t index, std::int64_t first_key, std::int64_t last_key) {
-    insert.Bind(ClassScan(index)).Bind(first_key).Bind(last_key).Bind(min_size).Bind(max_size);
-    insert.Run();
+std::vector<EventChunk> ReadSlice(ReaderPool& store, const EventRange& range) {
+  return ReadStore(store, [&](Connection& connection) {
+    std::vector<EventChunk> slice;
+    EventCursor cursor(connection, range, EventChunk::kFileBit);
+    for (std::size_t bytes = 0; bytes < kSliceBytes && cursor.NextChunk();) {
+      bytes += slice.emplace_back(cursor.CopyChunk()).body.size();
+    }
+    return slice;
   });
 }
 
-// The product is a REAL where it exceeds 64 bits: still in order.
-void CandidateBuilder::RankSizeClasses() {
-  connection_.Execute(
-      "INSERT INTO temp.size_class (scan, size)"
-      "  SELECT scan, size FROM"
-      "    (SELECT scan, size FROM temp.inode GROUP BY scan, size, device, inode)"
-      "  GROUP BY scan, size HAVING count(*) >= 2"
-      "  ORDER BY size * (count(*) - 1) DESC, size DESC, scan;"
-      "DROP TABLE temp.inode;"
-      "CREATE UNIQUE INDEX temp.class_of_size ON size_class (scan, size)");
-}
+// Takes the regular files of scans that are within the bounds.
+class FileCollector final {
+ public:
+  FileCollector(ReaderPool& store, const CandidateQuery& query, const std::stop_token& stop,
+                CandidateSpool& files)
+      : store_(store), query_(query), stop_(stop), files_(files) {}
 
-void CandidateBuilder::CollectFiles() {
-  // CROSS JOIN: in the order of the store, a look-up in size_class each.
-  static const std::string sql =
-      absl::StrCat("INSERT INTO temp.staged SELECT number, ?1, ", kFileColumns,
-                   " FROM (SELECT * FROM store.file WHERE key BETWEEN ?2 AND ?3 AND type = 0)"
-                   " CROSS JOIN (SELECT number, size AS class_size FROM temp.size_class"
-                   " WHERE scan = ?4) ON size = class_size");
-  {
-    Query insert(connection_.Prepare(sql));
-    ForEachSlice([&](std::size_t index, std::int64_t first_key, std::int64_t last_key) {
-      insert.Bind(static_cast<std::int64_t>(index)).Bind(first_key).Bind(last_key);
-      insert.Bind(ClassScan(index));
-      insert.Run();
-    });
-  }
-  connection_.Execute("DETACH store");
-}
-
-void CandidateBuilder::WriteList() {
-  // Of the records of one name, the first is the one to keep.
-  static const std::string select =
-      absl::StrCat("SELECT class, scan_index, ", kFileColumns,
-                   " FROM temp.staged"
-                   " ORDER BY class, device, inode, path, ctime DESC, digest IS NULL, scan_index");
-  static const std::string insert =
-      absl::StrCat("INSERT INTO main.candidate (position, class, scan_index, ", kFileColumns,
-                   ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)");
-  SQLite::Transaction transaction(connection_.database());
-  {
-    Query rows(connection_.Prepare(select));
-    Query candidate(connection_.Prepare(insert));
-    std::optional<CandidateFile> last;
-    std::int64_t position = 0;
-    while (rows.Next()) {
-      CandidateFile next = ReadCandidate(rows);
-      if (last && IsSameName(*last, next)) continue;
-      candidate.Bind(position++).BindUnsigned(next.size_class).Bind(next.scan_index);
-      BindFile(candidate, next.file);
-      candidate.Run();
-      last = std::move(next);
+  void Collect(std::uint32_t index, const CandidateSources::Scan& scan) {
+    EventRange range{.job = scan.job, .first = 1, .last = scan.last_sequence};
+    while (range.first <= range.last) {
+      const std::vector<EventChunk> slice = ReadSlice(store_, range);
+      if (slice.empty()) return;
+      for (const EventChunk& chunk : slice) CollectChunk(index, chunk, range.last);
+      range.first = slice.back().first_sequence + slice.back().count;
     }
   }
-  transaction.commit();
+
+ private:
+  void CollectChunk(std::uint32_t index, const EventChunk& chunk, std::uint64_t last_sequence) {
+    ThrowIfStopRequested(stop_);
+    EventChunkReader reader(chunk.first_sequence, chunk.count, chunk.body);
+    while (reader.Next(event_) && event_.sequence <= last_sequence) {
+      const auto* file = std::get_if<FileEntry>(&event_.event);
+      if (file != nullptr && IsWanted(file->stat)) files_.Add(ToRow(*file, index));
+    }
+    if (reader.damaged()) ThrowDamaged("chunk of events");
+  }
+  bool IsWanted(const FileStat& stat) const {
+    return stat.type == FileType::kRegular && stat.size >= query_.min_size &&
+           stat.size <= query_.max_size.value_or(stat.size);
+  }
+
+  ReaderPool& store_;
+  const CandidateQuery& query_;
+  const std::stop_token& stop_;
+  CandidateSpool& files_;
+  EventRecord event_;  // Read over and over into the same memory.
+};
+
+// Takes what a job knows of versions that are old enough.
+void CollectKnown(ReaderPool& store, const CandidateSources::Known& source, std::uint32_t index,
+                  const std::stop_token& stop, KnownSpool& known) {
+  KnownRow row{.job_index = index};
+  const std::int64_t before = source.trusted_before_ns;
+  for (std::uint64_t next = 0;;) {
+    const ContentSlice slice = ReadStore(store, [&](Connection& connection) {
+      return ReadContents(connection, source.job, next, kSliceBytes);
+    });
+    if (slice.chunks.empty()) return;
+    next = slice.next;
+    for (const std::string& chunk : slice.chunks) {
+      ThrowIfStopRequested(stop);
+      ContentChunkReader reader(chunk);
+      while (reader.Next(row.content)) {
+        const KnownContent& content = row.content;
+        if (content.modify_time_ns < before && content.change_time_ns < before) known.Add(row);
+      }
+      if (reader.damaged()) ThrowDamaged("chunk of contents");
+    }
+  }
+}
+
+// The places in the sorted contents from which on something may be known, for rows in their order.
+class KnownPlaces final {
+ public:
+  explicit KnownPlaces(const KnownSpool& known) : cursor_(known.Read()) {}
+
+  // Of the first row of a class, or of any later one.
+  std::uint64_t OfClass(const CandidateRow::Key& key) {
+    // Scans that are told apart can have classes of the same size.
+    if (size_ == key.size) cursor_.Seek(size_place_);
+    size_ = key.size;
+    size_place_ = Of({.size = key.size});
+    return Of(key);
+  }
+  std::uint64_t Of(const CandidateRow::Key& key) {
+    while (true) {
+      const std::uint64_t here = cursor_.place();
+      const KnownRow* known = cursor_.Next();
+      if (known != nullptr && CompareInode(known->content, key) < 0) continue;
+      cursor_.Seek(here);
+      return here;
+    }
+  }
+
+ private:
+  KnownSpool::Cursor cursor_;
+  std::optional<std::uint64_t> size_;
+  std::uint64_t size_place_ = 0;
+};
+
+// A class as it is read name by name. However many names it has, there are at most kMaxStretches:
+// beyond that they grow.
+class ClassBuilder final {
+ public:
+  explicit ClassBuilder(const KnownSpool* known) {
+    if (known != nullptr) known_.emplace(*known);
+  }
+
+  void Begin(const CandidateRow& row, std::uint64_t place) {
+    key_ = row.key;
+    names_ = 0;
+    inodes_ = 0;
+    names_each_ = kNames;
+    stretches_.clear();
+    AddStretch(place, known_ ? known_->OfClass(row.key) : 0);
+  }
+  void AddName(const CandidateRow& row, std::uint64_t place, bool new_inode) {
+    if (names_ - stretches_.back().first_name == names_each_) {
+      AddStretch(place, known_ ? known_->Of(row.key) : 0);
+    }
+    ++names_;
+    if (new_inode) ++inodes_;
+  }
+  // Hands on the class, if it has two inodes.
+  void End(StretchSpool& out) {
+    if (inodes_ < 2) return;
+    const absl::uint128 potential = absl::uint128(key_.size) * (inodes_ - 1);
+    std::uint64_t end = names_;
+    for (auto stretch = stretches_.rbegin(); stretch != stretches_.rend(); ++stretch) {
+      stretch->potential = potential;
+      stretch->names = end - stretch->first_name;
+      end = stretch->first_name;
+      out.Add(*stretch);
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kNames = 1024;
+  static constexpr std::size_t kMaxStretches = 1024;
+
+  void AddStretch(std::uint64_t place, std::uint64_t known_place) {
+    if (stretches_.size() == kMaxStretches) {
+      for (std::size_t i = 0; 2 * i < kMaxStretches; ++i) stretches_[i] = stretches_[2 * i];
+      stretches_.resize(kMaxStretches / 2);
+      names_each_ *= 2;
+    }
+    stretches_.push_back({.size = key_.size,
+                          .scan_index = key_.scan_index,
+                          .first_name = names_,
+                          .place = place,
+                          .known_place = known_place});
+  }
+
+  std::optional<KnownPlaces> known_;
+  CandidateRow::Key key_;
+  std::uint64_t names_ = 0;
+  std::uint64_t inodes_ = 0;
+  std::uint64_t names_each_ = kNames;
+  std::vector<ClassStretch> stretches_;
+};
+
+// Walks the sorted rows once.
+void FindClasses(const CandidateSpool& files, const CandidateOrder& order, const KnownSpool* known,
+                 const std::stop_token& stop, StretchSpool& stretches) {
+  ClassBuilder size_class(known);
+  CandidateRow last;
+  auto cursor = files.Read();
+  for (std::uint64_t rows = 0;; ++rows) {
+    if (rows % kRowsBetweenStopChecks == 0) ThrowIfStopRequested(stop);
+    const std::uint64_t place = cursor.place();
+    const CandidateRow* row = cursor.Next();
+    const bool new_class = row == nullptr || rows == 0 || !order.IsSameClass(last, *row);
+    if (new_class && rows > 0) size_class.End(stretches);
+    if (row == nullptr) return;
+    if (new_class) size_class.Begin(*row, place);
+    if (new_class || !IsSameName(last, *row)) {
+      size_class.AddName(*row, place, new_class || !IsSameInode(last, *row));
+    }
+    last = *row;
+  }
+}
+
+std::unique_ptr<StretchTable> MakeTable(const StretchSpool& stretches, const std::string& directory,
+                                        const std::stop_token& stop) {
+  auto table = std::make_unique<StretchTable>(directory);
+  std::uint64_t position = 0;
+  std::uint64_t size_class = 0;
+  auto cursor = stretches.Read();
+  while (const ClassStretch* stretch = cursor.Next()) {
+    if (stretch->first_name == 0 && ++size_class % kRowsBetweenStopChecks == 0) {
+      ThrowIfStopRequested(stop);
+    }
+    table->Append({.first = position,
+                   .size_class = size_class,
+                   .place = stretch->place,
+                   .known_place = stretch->known_place});
+    position += stretch->names;
+  }
+  table->Finish(position);
+  return table;
 }
 
 }  // namespace
 
-std::unique_ptr<CandidateList> BuildCandidates(const std::string& store_file,
-                                               const std::string& list_file,
+std::unique_ptr<CandidateList> BuildCandidates(ReaderPool& store, const std::string& directory,
                                                const CandidateQuery& query,
-                                               const std::vector<CandidateScan>& scans,
+                                               const CandidateSources& sources,
                                                const std::stop_token& stop) {
-  auto file = std::make_unique<FileRemover>(list_file);
-  {
-    CandidateBuilder builder(store_file, list_file, query, scans, stop);
-    builder.CollectInodes();
-    builder.RankSizeClasses();
-    builder.CollectFiles();
-    builder.WriteList();
+  const SpoolOptions options{
+      .directory = directory, .budget_bytes = kCandidateSpoolBytes, .stop = stop};
+  const CandidateOrder order{.within_scan = query.scope == CandidateQuery::Scope::kWithinScan};
+  auto files = std::make_unique<CandidateSpool>(options, order);
+  FileCollector collector(store, query, stop, *files);
+  for (std::size_t i = 0; i < sources.scans.size(); ++i) {
+    collector.Collect(static_cast<std::uint32_t>(i), sources.scans[i]);
   }
-  return std::make_unique<SqliteCandidateList>(std::move(file));
+  files->Finish();
+
+  auto known = std::make_unique<KnownSpool>(options);
+  for (std::size_t i = 0; i < sources.known.size(); ++i) {
+    CollectKnown(store, sources.known[i], static_cast<std::uint32_t>(i), stop, *known);
+  }
+  known->Finish();
+  if (known->size() == 0) known.reset();
+
+  StretchSpool stretches(options);
+  FindClasses(*files, order, known.get(), stop, stretches);
+  stretches.Finish();
+  return std::make_unique<SpooledCandidates>(std::move(files), std::move(known),
+                                             MakeTable(stretches, directory, stop));
 }
 
 }  // namespace sluice

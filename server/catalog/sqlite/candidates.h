@@ -7,39 +7,44 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/stages/reconcile.h"
+#include "pipeline/stages/candidate_list.h"
 #include "server/catalog/catalog.h"
+#include "server/catalog/sqlite/reader_pool.h"
 
 namespace sluice {
 
-// A scan as the candidates are taken from it: its number in the database, and the last of its
-// events that belongs to the snapshot.
-struct CandidateScan {
-  std::int64_t job = 0;
-  std::uint64_t last_sequence = 0;
+// What the candidates are taken from: jobs by their numbers in the database.
+struct CandidateSources {
+  struct Scan {
+    std::int64_t job = 0;
+    std::uint64_t last_sequence = 0;  // The last event that belongs to the snapshot.
+  };
+  struct Known {
+    std::int64_t job = 0;
+    std::int64_t trusted_before_ns = 0;
+  };
+  std::vector<Scan> scans;   // As in the query.
+  std::vector<Known> known;  // Those of the query that exist, in its order.
 };
 
-// Builds the list of candidates in a database file of its own
-// ===========================================================
+// Builds the list of candidates: one sort of the files, by class and name (see CandidateOrder); one
+// walk through the sorted rows, which tells the classes with two inodes or more; a sort of these by
+// what they can give back. The files stay where the first sort has put them: the list goes to and
+// fro in it (see SpooledCandidates).
 //
-//   inode       size, device, inode of every regular file           (a small row each)
-//   size_class  the sizes that two inodes have, best first           (sorted)
-//   staged      the file records of these sizes
-//   candidate   the same, sorted, each name once, numbered 0, 1 ...  (the result)
+// The store is read in slices, each a read transaction of its own that ends before its events are
+// looked at, so that the log can be merged meanwhile; stored events do not change, so that together
+// they are a snapshot still.
 //
-// The first three are temporary tables, gone when it returns. All sorting is SQLite's, which
-// spills to files: memory does not grow with the number of rows; disk is used for about three times
-// the records that become candidates.
-//
-// The store is read in slices of sequences, each a read transaction of its own, so that its log can
-// be merged meanwhile; stored events do not change, so that together they are a snapshot still.
-//
-// `list_file` does not exist, and is removed with the list.
-// Errors: SQLite::Exception (SQLITE_INTERRUPT once `stop` is requested).
-std::unique_ptr<CandidateList> BuildCandidates(const std::string& store_file,
-                                               const std::string& list_file,
+// Memory: kCandidateSpoolBytes for each of the three sorts, and what a SortedSpool needs beside
+// that; half of a MiB for a slice. Disk: the records of all files within the bounds, twice while
+// runs are merged; unlinked files in `directory`. Errors: SQLite::Exception; StatusError, Cancelled
+// once `stop` is requested.
+inline constexpr std::size_t kCandidateSpoolBytes = std::size_t{4} * 1024 * 1024;
+
+std::unique_ptr<CandidateList> BuildCandidates(ReaderPool& store, const std::string& directory,
                                                const CandidateQuery& query,
-                                               const std::vector<CandidateScan>& scans,
+                                               const CandidateSources& sources,
                                                const std::stop_token& stop);
 
 }  // namespace sluice

@@ -5,20 +5,22 @@
 #include <cstdint>
 
 #include "server/catalog/sqlite/connection.h"
+#include "server/catalog/sqlite/jobs.h"
 
-// Events that nobody can read any more, and which still take space: ranges of keys that do not
-// overlap. To delete a hundred million rows takes minutes; to note their range takes one row, in
-// the transaction that deletes or expires their job, so that a crash forgets none of them.
+// Events and contents that nobody can read any more, and which still take space: ranges of keys of
+// events that do not overlap, and jobs whose contents are given up. To delete a hundred million
+// events takes long; to note them takes two rows, in the transaction that deletes or expires their
+// job, so that a crash forgets none of them.
 // Errors: SQLite::Exception.
 namespace sluice {
 
-// The events of a job, by its number, from `first_sequence` to `last_sequence`; none, if the latter
-// is smaller. REQUIRES: no reader finds them any more, and none of them was discarded before.
-void DiscardEvents(Connection& connection, std::int64_t job, std::uint64_t first_sequence,
-                   std::uint64_t last_sequence);
+// All events and contents that a job still has. REQUIRES: no reader finds its events any more, nor
+// is anything appended to it.
+void DiscardLog(Connection& connection, const StoredJob& job);
 
-// Deletes up to `max_rows` events that were discarded. Returns whether there are more.
-bool PurgeEvents(Connection& connection, std::size_t max_rows);
+// Deletes chunks that were discarded, until they held `max_events` events or contents; one at
+// least. Returns whether there are more.
+bool PurgeDiscarded(Connection& connection, std::size_t max_events);
 
 }  // namespace sluice
 

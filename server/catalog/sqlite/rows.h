@@ -2,16 +2,16 @@
 #define SLUICE_SERVER_CATALOG_SQLITE_ROWS_H_
 
 #include <cstdint>
-#include <optional>
+#include <string_view>
 
-#include "pipeline/fs/file.h"
 #include "server/catalog/sqlite/connection.h"
 
 // How the catalog's values are laid out in rows.
 //
-// Events are keyed by EventKey(job, sequence), the rowid of their table: a job's events are a range
-// of keys, and a scan's load is an append at the end of a b-tree. Beside a primary key of the two
-// columns that was measured a fifth faster and a tenth smaller.
+// Chunks of events are keyed by EventKey(job, first sequence), chunks of contents by the same of a
+// number of their own; the key is the rowid of their table: what belongs to a job is a range of
+// keys, and a scan's load is an append at the end of a b-tree. Beside a primary key of two columns
+// that was measured a fifth faster and a tenth smaller.
 //
 // A value that no version of this code would have written is SQLITE_CORRUPT, like any other damage.
 namespace sluice {
@@ -25,17 +25,15 @@ inline constexpr std::int64_t kMaxJobNumber = (std::int64_t{1} << (63 - kSequenc
 std::int64_t EventKey(std::int64_t job, std::uint64_t sequence);
 std::uint64_t SequenceOfKey(std::int64_t key);
 
-// The columns of a file, in the order of BindFile and ReadFile. The path, which alone can be long,
-// comes last: what stands behind it would have to be looked for on overflow pages.
-inline constexpr char kFileColumns[] =
-    "type, size, allocated, mtime, ctime, device, inode, links, mode, uid, gid, digest, path";
-inline constexpr int kFileColumnCount = 13;
+[[noreturn]] void ThrowDamaged(const char* what);
 
-void BindFile(Query& query, const FileEntry& file);
-FileEntry ReadFile(const Query& query, int first_column);
-
-// A digest is a byte for the algorithm and the bytes of the digest, or NULL.
-void BindDigest(Query& query, const std::optional<Digest>& digest);
+// SQLite finds damage of its b-trees, not of what they hold: a chunk has a checksum beside it,
+// which depends on its key and on how many records it has as well.
+std::int64_t ChecksumOf(std::int64_t key, std::uint64_t count, std::string_view body);
+// The last column, a body, if the checksum in the column before it is of it. Valid until the next
+// step of the query.
+std::string_view CheckedBody(const Query& query, std::int64_t key, std::uint64_t count,
+                             int body_column);
 
 }  // namespace sluice
 

@@ -1,15 +1,18 @@
 #include "server/catalog/sqlite/schema.h"
 
 #include <array>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include <SQLiteCpp/Transaction.h>
 
+#include "server/catalog/sqlite/chunk_migration.h"
+
 namespace sluice {
 namespace {
 
-// Keys of file and event: see sqlite/rows.h. There is no other index on them: a scan appends, and
-// whoever needs another order (see sqlite/candidates.h) sorts what he needs.
+// Keys of chunks: see sqlite/rows.h. There is no other index on them: a scan appends, and whoever
+// needs another order (see sqlite/candidates.h) sorts what he needs.
 constexpr std::array kMigrations = {
     Migration{.version = 1, .script = R"sql(
       CREATE TABLE job (
@@ -96,14 +99,42 @@ constexpr std::array kMigrations = {
         last_key  INTEGER NOT NULL
       ) STRICT;
     )sql"},
+    // Events in chunks instead of a row each (see sqlite/event_chunk.h), and contents. The body,
+    // which alone is long, comes last: what stands behind it would have to be looked for on
+    // overflow pages.
+    Migration{.version = 3,
+              .script = R"sql(
+      CREATE TABLE event_chunk (
+        key      INTEGER PRIMARY KEY,
+        count    INTEGER NOT NULL,
+        kinds    INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,
+        body     BLOB NOT NULL
+      ) STRICT;
+
+      CREATE TABLE content_chunk (
+        key      INTEGER PRIMARY KEY,
+        count    INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,
+        body     BLOB NOT NULL
+      ) STRICT;
+
+      CREATE TABLE content_garbage (
+        job INTEGER PRIMARY KEY
+      ) STRICT;
+    )sql",
+              .then = &MoveEventsIntoChunks},
 };
 
 struct Table {
-  std::int64_t since_version;
   const char* name;
+  std::int64_t since_version;
+  std::int64_t until_version = std::numeric_limits<std::int64_t>::max();
 };
-constexpr std::array kTables = {Table{1, "job"}, Table{1, "file"}, Table{1, "event"},
-                                Table{2, "job_spec"}, Table{2, "garbage"}};
+constexpr std::array kTables = {Table{"job", 1},           Table{"file", 1, 2},
+                                Table{"event", 1, 2},      Table{"job_spec", 2},
+                                Table{"garbage", 2},       Table{"event_chunk", 3},
+                                Table{"content_chunk", 3}, Table{"content_garbage", 3}};
 
 absl::Status Damaged(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("the catalog is damaged: ", what));
@@ -127,6 +158,7 @@ void Migrate(Connection& connection, std::span<const Migration> migrations) {
     if (step.version <= connection.ReadInteger("PRAGMA user_version")) continue;
     SQLite::Transaction transaction(connection.database(), SQLite::TransactionBehavior::IMMEDIATE);
     connection.Execute(step.script);
+    if (step.then != nullptr) step.then(connection);
     connection.Execute(absl::StrCat("PRAGMA user_version = ", step.version));
     transaction.commit();
   }
@@ -135,7 +167,8 @@ void Migrate(Connection& connection, std::span<const Migration> migrations) {
 absl::Status CheckStructure(Connection& connection) {
   const std::int64_t version = connection.ReadInteger("PRAGMA user_version");
   for (const Table& table : kTables) {
-    if (version >= table.since_version && !connection.database().tableExists(table.name)) {
+    const bool expected = version >= table.since_version && version <= table.until_version;
+    if (expected && !connection.database().tableExists(table.name)) {
       return Damaged(absl::StrCat("table ", table.name, " is missing"));
     }
   }

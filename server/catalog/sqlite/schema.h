@@ -14,10 +14,11 @@ namespace sluice {
 inline constexpr std::int32_t kApplicationId = 0x534c4943;
 
 // One step of the schema: the script that leads from the version before it to `version` (PRAGMA
-// user_version).
+// user_version), and what SQL cannot say, done after it.
 struct Migration {
   std::int64_t version;
   const char* script;
+  void (*then)(Connection&) = nullptr;
 };
 
 // All of them, by version: 1, 2, 3 ... A step that was released is never changed.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include <SQLiteCpp/Exception.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,13 +22,20 @@ using testing::SizeIs;
 
 using Damage = CatalogTest;
 
-TEST_F(Damage, OfARowIsDataLoss) {
-  NewScan("a", {FileEvent("/x", 1, 1)});
+TEST_F(Damage, OfAChunkIsDataLoss) {
+  NewScan("a", {FileEvent("/x", 1, 1), FileEvent("/y", 1, 2)});
   Connection other(directory().File("catalog.sqlite"), Connection::Access::kWrite, 1024);
-  for (const char* sql : {"UPDATE file SET type = 99", "UPDATE file SET type = 0, digest = x'00'",
-                          "UPDATE file SET digest = x'77'", "UPDATE file SET digest = x''"}) {
-    other.Execute(sql);
-    EXPECT_THAT(catalog().ReadEvents("a", 1, 10).status(), HasCode(absl::StatusCode::kDataLoss));
+  other.Execute("CREATE TABLE intact AS SELECT * FROM event_chunk");
+  const auto is_data_loss = HasCode(absl::StatusCode::kDataLoss);
+  for (const char* change :
+       {"body = x''", "body = zeroblob(length(body))", "count = 1", "count = 3", "count = 0",
+        "count = -1", "key = key + 1", "checksum = checksum + 1"}) {
+    SCOPED_TRACE(change);
+    other.Execute(absl::StrCat("UPDATE event_chunk SET ", change));
+    EXPECT_THAT(catalog().ReadEvents("a", 1, 10).status(), is_data_loss);
+    EXPECT_THAT(catalog().OpenCandidates({.scans = {"a"}}, {}).status(), is_data_loss);
+    other.Execute("DELETE FROM event_chunk; INSERT INTO event_chunk SELECT * FROM intact");
+    EXPECT_THAT(ReadAllEvents(catalog(), "a", 10), SizeIs(2));
   }
 }
 

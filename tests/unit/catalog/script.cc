@@ -151,7 +151,12 @@ std::string CheckIntegrity(const std::string& directory) {
 std::size_t CountStoredEvents(const std::string& directory) {
   Connection connection(directory + "/catalog.sqlite", Connection::Access::kWrite, 1024);
   return static_cast<std::size_t>(
-      connection.ReadInteger("SELECT (SELECT count(*) FROM file) + (SELECT count(*) FROM event)"));
+      connection.ReadInteger("SELECT ifnull(sum(count), 0) FROM event_chunk"));
+}
+
+std::size_t CountStoredContents(const std::string& directory) {
+  Connection connection(directory + "/catalog.sqlite", Connection::Access::kWrite, 1024);
+  return static_cast<std::size_t>(connection.ReadInteger("SELECT count(*) FROM content_chunk"));
 }
 
 std::size_t CountEvents(const CatalogState& state) {

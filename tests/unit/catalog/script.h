@@ -43,6 +43,8 @@ absl::StatusOr<CatalogState> ReadState(Catalog& catalog);
 std::string CheckIntegrity(const std::string& directory);
 // Events that are stored, also those that nobody can read. REQUIRES: the catalog is closed.
 std::size_t CountStoredEvents(const std::string& directory);
+// The same for chunks of contents.
+std::size_t CountStoredContents(const std::string& directory);
 std::size_t CountEvents(const CatalogState& state);
 
 }  // namespace sluice
