@@ -1,17 +1,22 @@
 // The embedded catalog: appending, reading pages, and sorting candidates.
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,6 +24,7 @@
 #include <benchmark/benchmark.h>
 
 #include "server/catalog/catalog.h"
+#include "server/catalog/sqlite/event_chunk.h"
 #include "server/catalog/sqlite_catalog.h"
 
 namespace sluice {
@@ -150,6 +156,30 @@ BENCHMARK(BM_AppendEventsWhilePurging)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 
+// The same bytes without a database: encoded, and written behind one another.
+void BM_WriteEncodedEvents(benchmark::State& state) {
+  const auto rows_each = static_cast<std::size_t>(state.range(0));
+  const std::vector<EventRecord> rows = MakeRows(1, rows_each);
+  std::FILE* const file = std::tmpfile();
+  if (file == nullptr) std::abort();
+  EventChunk chunk;
+  off_t end = 0;
+  for (auto _ : state) {
+    for (std::span<const EventRecord> rest = rows; !rest.empty();
+         rest = rest.subspan(chunk.count)) {
+      EncodeChunk(rest, chunk);
+      if (::pwrite(::fileno(file), chunk.body.data(), chunk.body.size(), end) < 0) std::abort();
+      end += static_cast<off_t>(chunk.body.size());
+    }
+    if (end > (1 << 28)) end = 0;
+  }
+  static_cast<void>(std::fclose(file));
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.counters["bytes_each"] =
+      static_cast<double>(chunk.body.size()) / static_cast<double>(chunk.count);
+}
+BENCHMARK(BM_WriteEncodedEvents)->Arg(256)->Arg(1000)->UseRealTime();
+
 void BM_ReadEvents(benchmark::State& state) {
   constexpr std::uint64_t kRows = 200'000;
   TempCatalog catalog;
@@ -166,13 +196,18 @@ void BM_ReadEvents(benchmark::State& state) {
 }
 BENCHMARK(BM_ReadEvents)->Arg(256)->Arg(1024)->UseRealTime();
 
-// Peak resident memory is that of the whole process: run it alone (--benchmark_filter).
+// The list is made, and with kRead read from its first to its last candidate. Peak resident memory
+// is that of the whole process: run it alone (--benchmark_filter).
+enum ListUse : std::int64_t { kMake, kRead };
 void BM_OpenCandidates(benchmark::State& state) {
   TempCatalog catalog;
   Fill(*catalog, static_cast<std::uint64_t>(state.range(0)));
+  std::unique_ptr<CandidateList> list;
   for (auto _ : state) {
-    auto list = catalog->OpenCandidates({.scans = {"scan"}}, std::stop_token());
-    if (!list.ok()) std::abort();
+    list = catalog->OpenCandidates({.scans = {"scan"}}, std::stop_token()).value();
+    for (std::uint64_t read = 0; state.range(1) == kRead && read < list->size();) {
+      read += list->Read(read, 256)->size();
+    }
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
   rusage usage{};
@@ -180,11 +215,25 @@ void BM_OpenCandidates(benchmark::State& state) {
   state.counters["peak_rss_mib"] = static_cast<double>(usage.ru_maxrss) / 1024;
 }
 BENCHMARK(BM_OpenCandidates)
-    ->Arg(10'000)
-    ->Arg(1'000'000)
+    ->ArgsProduct({{10'000, 300'000, 1'000'000}, {kMake, kRead}})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+
+// The same records in memory.
+void BM_SortFiles(benchmark::State& state) {
+  std::vector<FileEntry> files;
+  for (const EventRecord& row : MakeRows(1, static_cast<std::size_t>(state.range(0)))) {
+    files.push_back(std::get<FileEntry>(row.event));
+  }
+  for (auto _ : state) {
+    std::ranges::sort(files, {}, [](const FileEntry& file) {
+      return std::tie(file.stat.size, file.stat.device, file.stat.inode, file.path);
+    });
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(BM_SortFiles)->Arg(300'000)->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 // From the request to stop, so many ms into the building, to its end.
 void BM_CancelOpenCandidates(benchmark::State& state) {
@@ -206,9 +255,9 @@ void BM_CancelOpenCandidates(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_CancelOpenCandidates)
-    ->Arg(100)
-    ->Arg(400)
-    ->Arg(700)
+    ->Arg(20)
+    ->Arg(50)
+    ->Arg(80)
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond)
     ->UseManualTime();

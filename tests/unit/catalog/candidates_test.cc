@@ -188,6 +188,43 @@ TEST_F(ManyCandidates, ArePagedInOrderWithoutAGap) {
   EXPECT_EQ(position, kFiles);
 }
 
+TEST_F(ManyCandidates, AreTheSameFromAnyPositionForAnyNumberOfReaders) {
+  const auto list = Value(catalog().OpenCandidates({.scans = {"a"}}, std::stop_token()));
+  constexpr std::uint64_t kReaders = 7;
+  constexpr std::uint64_t kEach = kFiles / kReaders;
+  for (std::uint64_t i = 0; i < 6; ++i) {
+    for (std::uint64_t reader = 0; reader < kReaders; ++reader) {
+      const std::uint64_t first = reader * kEach + i * 300;
+      const std::vector<CandidateFile> page = Value(list->Read(first, 300));
+      ASSERT_THAT(page, SizeIs(300));
+      for (const std::uint64_t offset : {0, 1, 150, 299}) {
+        const std::vector<CandidateFile> one = Value(list->Read(first + offset, 1));
+        ASSERT_EQ(one.at(0).file, page[offset].file);
+        ASSERT_EQ(one[0].size_class, page[offset].size_class);
+      }
+    }
+  }
+  EXPECT_THAT(Value(list->Read(kFiles - 1, 10)), SizeIs(1));
+}
+
+TEST_F(Candidates, OfAClassOfVeryManyNamesAreFoundAtAnyPosition) {
+  constexpr std::uint64_t kNames = 30'000;
+  std::vector<EventRecord> events;
+  // Three names an inode, each recorded twice.
+  for (std::uint64_t i = 0; i < kNames; ++i) {
+    events.push_back(FileEvent(absl::StrCat("/", 100'000 + i), 5, 1 + i / 3));
+    events.push_back(events.back());
+  }
+  NewScan("a", std::move(events));
+  const auto list = Value(catalog().OpenCandidates({.scans = {"a"}}, std::stop_token()));
+  ASSERT_EQ(list->size(), kNames);
+  for (std::uint64_t position = kNames; position >= 1000; position -= 777) {
+    const std::vector<CandidateFile> page = Value(list->Read(position - 3, 3));
+    ASSERT_EQ(page.at(0).file.path, absl::StrCat("/", 100'000 + position - 3));
+    ASSERT_EQ(page.at(2).file.path, absl::StrCat("/", 100'000 + position - 1));
+  }
+}
+
 TEST_F(ManyCandidates, AStopEndsTheBuildingAndLeavesNoFile) {
   std::stop_source stop;
   stop.request_stop();

@@ -141,6 +141,35 @@ TEST_F(Events, APageEndsAfterItsBytes) {
   EXPECT_THAT(ReadAllEvents(catalog(), "a", 100), SizeIs(12));
 }
 
+TEST_F(Events, PagesOfAnySizeFromAnywhereHaveWhatWasAppendedInAnySteps) {
+  JobRecord job = NewJob("a");
+  for (const std::size_t count : {1, 700, 3, 512, 1, 1, 100}) {
+    ASSERT_THAT(AppendAll(catalog(), job, std::vector(count, FileEvent("/x", 1, 1))), IsOk());
+  }
+  for (const std::size_t limit : {1, 2, 100, 512, 513, 5000}) {
+    for (std::uint64_t first : {1, 2, 513, 701, 702, 1300}) {
+      SCOPED_TRACE(testing::Message() << limit << " from " << first);
+      while (true) {
+        const std::vector<EventRecord> page = Value(catalog().ReadEvents("a", first, limit));
+        if (page.empty()) break;
+        ASSERT_LE(page.size(), limit);
+        for (const EventRecord& event : page) ASSERT_EQ(event.sequence, first++);
+      }
+      ASSERT_EQ(first, job.last_sequence + 1);
+    }
+  }
+}
+
+TEST_F(Events, APageEndsWithAChunkRatherThanInsideOfTheNext) {
+  JobRecord job = NewJob("a");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_THAT(AppendAll(catalog(), job, std::vector(4, PayloadEvent(1, "x"))), IsOk());
+  }
+  EXPECT_THAT(Value(catalog().ReadEvents("a", 1, 10)), SizeIs(8));
+  EXPECT_THAT(Value(catalog().ReadEvents("a", 9, 10)), SizeIs(4));
+  EXPECT_THAT(Value(catalog().ReadEvents("a", 1, 3)), SizeIs(3));
+}
+
 TEST_F(Events, ReadPayloadsPassesOverOtherKinds) {
   NewScan("a", {PayloadEvent(1, "x"), PayloadEvent(2, "y"), FileEvent("/f", 1, 1),
                 PayloadEvent(1, "z")});

@@ -84,6 +84,7 @@ TEST(Kill, AtAnyCallThatWritesLosesNothingAcknowledgedAndTheRestCanBeDone) {
     Finish(directory.path(), child.acknowledged);
     EXPECT_EQ(CheckIntegrity(directory.path()), "ok");
     EXPECT_EQ(CountStoredEvents(directory.path()), CountEvents(StateAfter(Script().size())));
+    EXPECT_EQ(CountStoredContents(directory.path()), kContentChunksAtEnd);
   }
   EXPECT_GT(nth, 100) << "the script should meet the disk more often";
 }

@@ -41,7 +41,8 @@ ScriptStep Append(const std::string& id, std::vector<EventRecord> events,
     effect(after);
     const JobState& job = after.at(id);
     const std::size_t old = before.at(id).events.size();
-    return catalog.AppendEvents(job.job, std::span(job.events).subspan(old));
+    const std::vector<KnownContent> contents(events.empty() ? 0 : 1, KnownContent{.size = 1});
+    return catalog.Append(job.job, std::span(job.events).subspan(old), contents);
   };
   return {
       .what = absl::StrCat("append ", events.size(), " to ", id), .call = call, .effect = effect};

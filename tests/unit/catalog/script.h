@@ -33,6 +33,9 @@ struct ScriptStep {
 
 const std::vector<ScriptStep>& Script();
 
+// Chunks of contents that are stored after all steps and purges: every append of events has one.
+inline constexpr std::size_t kContentChunksAtEnd = 3;
+
 // After the first so many steps; all, if there are fewer.
 CatalogState StateAfter(std::size_t steps);
 

@@ -162,6 +162,34 @@ TEST(SortedSpool, CopyOfACursorReplaysWhatFollowed) {
   ExpectCopyReplays(10);
 }
 
+void ExpectPlacesReplay(std::size_t budget_items) {
+  ItemSpool spool(Budget(budget_items));
+  for (const Item& item : RandomItems(5'000, 5'000, 8)) spool.Add(item);
+  spool.Finish();
+  std::vector<std::uint64_t> places;
+  std::vector<Item> items;
+  for (ItemSpool::Cursor cursor = spool.Read();;) {
+    places.push_back(cursor.place());
+    const Item* item = cursor.Next();
+    if (item == nullptr) break;
+    items.push_back(*item);
+  }
+  ItemSpool::Cursor cursor = spool.Read(64);
+  EXPECT_EQ(cursor.place(), places.front());
+  for (const std::size_t i : {4'999, 0, 1, 2'500, 2'499, 2'501, 4'998}) {
+    cursor.Seek(places[i]);
+    ASSERT_EQ(*cursor.Next(), items[i]);
+    EXPECT_TRUE(cursor.IsNear(places[i])) << "has just been read";
+  }
+  cursor.Seek(places.back());
+  EXPECT_EQ(cursor.Next(), nullptr);
+}
+
+TEST(SortedSpool, APlaceReplaysWhatFollowedFromAnyCursor) {
+  ExpectPlacesReplay(10'000);
+  ExpectPlacesReplay(10);
+}
+
 TEST(SortedSpool, KeepsEntriesOfAnyPathAndDigest) {
   const auto by_path = [](const FileEntry& a, const FileEntry& b) { return a.path < b.path; };
   SortedSpool<FileEntry, decltype(by_path)> spool(
