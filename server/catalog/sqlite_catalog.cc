@@ -228,7 +228,7 @@ absl::Status SqliteCatalog::Append(const JobRecord& job, std::span<const EventRe
     if (!sequences.ok()) return sequences;
     InsertEvents(connection, stored->number, events);
     InsertContents(connection, stored->number, contents);
-    UpdateJob(connection, stored->number, job);
+    UpdateJob(connection, *stored, job);
     return absl::OkStatus();
   };
   return writer_.Write(DurabilityOf(job, events, contents), write);

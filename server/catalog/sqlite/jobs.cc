@@ -44,12 +44,17 @@ absl::Status InsertJob(Connection& connection, const JobRecord& job) {
   return absl::OkStatus();
 }
 
-void UpdateJob(Connection& connection, std::int64_t number, const JobRecord& job) {
+void UpdateJob(Connection& connection, const StoredJob& stored, const JobRecord& job) {
+  // A column that is set has its indexes written, also where it stays the same.
   Query update(connection.Prepare(
-      "UPDATE job SET end_time = ?1, last_sequence = ?2, record = ?3, checkpoint = ?4"
-      " WHERE number = ?5"));
-  update.Bind(job.end_time_ns).BindUnsigned(job.last_sequence);
-  update.BindBytes(job.record).BindBytes(job.checkpoint).Bind(number).Run();
+      stored.end_time_ns == job.end_time_ns
+          ? "UPDATE job SET last_sequence = ?1, record = ?2, checkpoint = ?3 WHERE number = ?4"
+          : "UPDATE job SET last_sequence = ?1, record = ?2, checkpoint = ?3, end_time = ?5"
+            " WHERE number = ?4"));
+  update.BindUnsigned(job.last_sequence).BindBytes(job.record).BindBytes(job.checkpoint);
+  update.Bind(stored.number);
+  if (stored.end_time_ns != job.end_time_ns) update.Bind(job.end_time_ns);
+  update.Run();
 }
 
 void SetOldestSequence(Connection& connection, std::int64_t number, std::uint64_t oldest_sequence) {

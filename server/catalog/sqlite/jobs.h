@@ -33,8 +33,9 @@ absl::StatusOr<StoredJob> FindJob(Connection& connection, const std::string& id)
 // RESOURCE_EXHAUSTED when there are too many.
 absl::Status InsertJob(Connection& connection, const JobRecord& job);
 
-// Writes what AppendEvents may change of a job: never its spec, which may be big.
-void UpdateJob(Connection& connection, std::int64_t number, const JobRecord& job);
+// Writes what Append may change of a job: never its spec, which may be big. `stored` is the job as
+// it is.
+void UpdateJob(Connection& connection, const StoredJob& stored, const JobRecord& job);
 void SetOldestSequence(Connection& connection, std::int64_t number, std::uint64_t oldest_sequence);
 
 // Its events stay: see sqlite/garbage.h.
