@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -25,8 +27,9 @@ constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY;
 constexpr std::size_t kReopenLevels = DirectoryWalker::kOpenLevels / 2;
 
 // One directory on the way from the root to where the walk is.
-// Invariants: without a descriptor there is no buffer. `resume_at` is where the directory goes on
-// behind the last entry that was given out; without a buffer the descriptor may stand anywhere.
+// Invariants: without a descriptor there is no buffer, and without a buffer the descriptor stands
+// at the beginning. `resume_at` is where the directory goes on behind the last entry that was
+// statted: all of those are given out before the level is given up.
 struct Level {
   std::size_t path_length = 0;  // Of the directory's own path, within that of the walk.
   std::uint64_t device = 0;
@@ -45,6 +48,13 @@ struct Level {
     buffer.reset();
     position = filled = 0;
   }
+};
+
+// An entry that was statted and not yet given out. The name lies in the buffer of its level.
+struct Found {
+  std::string_view name;
+  FileStat stat;
+  int error_number = 0;
 };
 
 struct OpenedDirectory {
@@ -74,23 +84,19 @@ class DirectoryWalker::Impl final {
       : roots_(roots), path_(std::move(root_path)) {}
 
   std::optional<Visit> Next() {
-    if (std::optional<ItemError> error = EnterIfAsked()) return *std::move(error);
-    while (!levels_.empty()) {
-      if (std::optional<ItemError> error = FillBuffer()) {
-        levels_.pop_back();
-        return *std::move(error);
-      }
-      if (levels_.back().filled == 0) {
-        levels_.pop_back();
-      } else if (std::optional<Visit> visit = TakeEntry(levels_.back())) {
-        return visit;
-      }
+    if (given_ == found_count_) {
+      const auto begin = std::chrono::steady_clock::now();
+      std::optional<ItemError> error = FindMore();
+      busy_ += std::chrono::steady_clock::now() - begin;
+      if (error) return *std::move(error);
+      if (found_count_ == 0) return std::nullopt;
     }
-    return std::nullopt;
+    return Give(found_[given_++]);
   }
 
   void Descend() {
-    assert(visited_.type == FileType::kDirectory && !levels_.empty() && "nothing to enter");
+    assert(given_ > 0 && found_[given_ - 1].stat.type == FileType::kDirectory &&
+           "nothing to enter");
     enter_next_ = true;
   }
 
@@ -101,7 +107,28 @@ class DirectoryWalker::Impl final {
     return static_cast<std::size_t>(std::ranges::count_if(levels_, is_open));
   }
 
+  std::chrono::nanoseconds TakeBusyTime() { return std::exchange(busy_, {}); }
+
  private:
+  // Afterwards there are entries to give, or none because the walk is at its end.
+  std::optional<ItemError> FindMore() {
+    std::optional<ItemError> not_entered = EnterIfAsked();
+    given_ = found_count_ = 0;
+    if (not_entered) return not_entered;
+    while (!levels_.empty() && found_count_ == 0) {
+      if (std::optional<ItemError> error = FillBuffer()) {
+        levels_.pop_back();
+        return error;
+      }
+      if (levels_.back().filled == 0) {
+        levels_.pop_back();
+      } else {
+        StatEntries(levels_.back());
+      }
+    }
+    return std::nullopt;
+  }
+
   // Opens the root at first, and later the directory that Descend() was called for.
   std::optional<ItemError> EnterIfAsked() {
     if (!std::exchange(enter_next_, false)) return std::nullopt;
@@ -113,10 +140,11 @@ class DirectoryWalker::Impl final {
     if (directory.error_number != 0) {
       return MakeItemError(path_, "open directory", directory.error_number);
     }
-    if (is_root) root_stat_ = visited_ = directory.stat;
+    if (is_root) root_stat_ = directory.stat;
+    const FileStat& visited = is_root ? root_stat_ : found_[given_ - 1].stat;
     levels_.push_back({.path_length = path_.size(),
-                       .device = visited_.device,
-                       .inode = visited_.inode,
+                       .device = visited.device,
+                       .inode = visited.inode,
                        .fd = std::move(directory.fd)});
     if (!levels_.back().IsSameDirectory(directory.stat)) {
       levels_.pop_back();
@@ -134,7 +162,9 @@ class DirectoryWalker::Impl final {
     Level& level = levels_.back();
     if (!level.buffer) {
       level.buffer = std::make_unique_for_overwrite<char[]>(kBufferBytes);
-      if (::lseek64(level.fd.get(), level.resume_at, SEEK_SET) < 0) return ReadError(level);
+      const bool seeks = level.resume_at != 0;
+      if (seeks && ::lseek64(level.fd.get(), level.resume_at, SEEK_SET) < 0)
+        return ReadError(level);
     }
     const ssize_t count = ::getdents64(level.fd.get(), level.buffer.get(), kBufferBytes);
     if (count < 0) return ReadError(level);
@@ -180,32 +210,42 @@ class DirectoryWalker::Impl final {
     return std::string_view(path_).substr(begin, end - begin);
   }
 
-  // Takes one entry out of the buffer; nullopt for "." and "..".
-  std::optional<Visit> TakeEntry(Level& level) {
-    const auto* entry = reinterpret_cast<const dirent64*>(level.buffer.get() + level.position);
-    level.position += entry->d_reclen;
-    level.resume_at = entry->d_off;
-    const std::string_view name(entry->d_name);
-    if (name == "." || name == "..") return std::nullopt;
-
-    path_.resize(level.path_length);
-    if (!path_.ends_with('/')) path_ += '/';
-    path_ += name;
-    visited_ = {};
-    if (const int error = StatAt(level.fd.get(), entry->d_name, &visited_); error != 0) {
-      return MakeItemError(path_, "stat", error);
+  // Of the entries in the buffer, those that may be looked at together. A directory is the last of
+  // them: what Descend() enters, and the level that it may give up, have nothing left to give.
+  void StatEntries(Level& level) {
+    while (found_count_ < found_.size() && level.position < level.filled) {
+      const auto* entry = reinterpret_cast<const dirent64*>(level.buffer.get() + level.position);
+      level.position += entry->d_reclen;
+      level.resume_at = entry->d_off;
+      const std::string_view name(entry->d_name);
+      if (name == "." || name == "..") continue;
+      Found& found = found_[found_count_++];
+      found.name = name;
+      found.error_number = StatAt(level.fd.get(), entry->d_name, &found.stat);
+      if (found.error_number == 0 && found.stat.type == FileType::kDirectory) return;
     }
+  }
+
+  Visit Give(const Found& found) {
+    path_.resize(levels_.back().path_length);
+    if (!path_.ends_with('/')) path_ += '/';
+    path_ += found.name;
+    if (found.error_number != 0) return MakeItemError(path_, "stat", found.error_number);
     return Entry{.path = path_,
-                 .name = std::string_view(path_).substr(path_.size() - name.size()),
+                 .name = std::string_view(path_).substr(path_.size() - found.name.size()),
                  .depth = static_cast<std::uint32_t>(levels_.size()),
-                 .stat = visited_};
+                 .stat = found.stat};
   }
 
   const AllowedRoots& roots_;
   std::string path_;  // Of the root at first, then of the last visit.
   std::vector<Level> levels_;
   FileStat root_stat_;
-  FileStat visited_;
+  // Entries of the deepest level: those before given_ have been given out.
+  std::array<Found, kStatAhead> found_;
+  std::size_t found_count_ = 0;
+  std::size_t given_ = 0;
+  std::chrono::nanoseconds busy_{};
   bool enter_next_ = true;
 };
 
@@ -218,6 +258,7 @@ DirectoryWalker::~DirectoryWalker() = default;
 std::optional<DirectoryWalker::Visit> DirectoryWalker::Next() { return impl_->Next(); }
 void DirectoryWalker::Descend() { impl_->Descend(); }
 const FileStat& DirectoryWalker::root_stat() const { return impl_->root_stat(); }
+std::chrono::nanoseconds DirectoryWalker::TakeBusyTime() { return impl_->TakeBusyTime(); }
 std::size_t DirectoryWalker::open_descriptors() const { return impl_->open_descriptors(); }
 
 }  // namespace sluice

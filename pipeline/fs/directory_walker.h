@@ -1,6 +1,7 @@
 #ifndef SLUICE_PIPELINE_FS_DIRECTORY_WALKER_H_
 #define SLUICE_PIPELINE_FS_DIRECTORY_WALKER_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,11 +18,14 @@ namespace sluice {
 // Depth-first over one tree of any depth and width, in constant memory
 // ====================================================================
 //
-// Directories are read by getdents64 in pieces of kBufferBytes and never held whole. Descending
-// happens where a subdirectory is met; of the levels above, the deepest kOpenLevels keep their
-// descriptor and buffer, those further up only their position, identity and place in the path, and
-// are opened again on the way back (the identity is checked; a directory that was replaced
-// meanwhile is an error). So memory is a constant and one small record for each level of depth.
+// Directories are read by getdents64 in pieces of kBufferBytes and never held whole. Entries are
+// statted in the order of that list (the order of inodes is no faster on a disk without seeks), up
+// to kStatAhead together when the first of them is asked for, but none behind a directory.
+// Descending happens where a subdirectory is met; of the levels above, the deepest kOpenLevels keep
+// their descriptor and buffer, those further up only their position, identity and place in the
+// path, and are opened again on the way back (the identity is checked; a directory that was
+// replaced meanwhile is an error). So memory is a constant and one small record for each level of
+// depth.
 //
 //   DirectoryWalker walker(roots, "/data");
 //   while (auto visit = walker.Next()) ...
@@ -35,6 +39,8 @@ class DirectoryWalker final {
  public:
   static constexpr std::size_t kOpenLevels = 32;
   static constexpr std::size_t kBufferBytes = 32 * 1024;
+  // Few, as each may be a seek of a slow disk; enough to look at the clock once for all of them.
+  static constexpr std::size_t kStatAhead = 16;
 
   struct Entry {
     std::string_view path;    // Absolute; valid until the next call.
@@ -59,6 +65,9 @@ class DirectoryWalker final {
 
   // Of the root; valid after the first Next().
   const FileStat& root_stat() const;
+
+  // The time spent in opening, reading and statting since the last call of this.
+  std::chrono::nanoseconds TakeBusyTime();
 
   // For tests: descriptors held now.
   std::size_t open_descriptors() const;

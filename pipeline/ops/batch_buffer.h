@@ -45,7 +45,7 @@ class BatchBuffer final : private Clock::Alarm {
 
   // Returns whether there is room for another. Throws Cancelled when the consumer is gone.
   // REQUIRES: there is room.
-  [[nodiscard]] bool Push(T item) {
+  [[nodiscard]] bool Push(T&& item) {
     bool full = false;
     bool wake = false;
     {

@@ -127,6 +127,7 @@ AsyncGenerator<ScanItem> EnumerateTree(EnumerateOptions options, EnumerateDeps d
       if (turn_is_over && deps.executor != nullptr) co_await deps.executor->YieldIfBusy();
       ThrowIfStopRequested(deps.stop);
       std::optional<DirectoryWalker::Visit> visit = walker.Next();
+      deps.counters.enumerate.AddBusy(walker.TakeBusyTime());
       if (!visit) break;
       if (auto* error = std::get_if<ItemError>(&*visit)) {
         co_yield std::move(*error);

@@ -54,8 +54,8 @@ struct EnumerateDeps {
 // request) what was left out. A directory that is left out is not entered; one that is only not
 // recorded (by its type) is. A directory at max_depth may be recorded and is left out (kDepth) as
 // well: what it holds is not seen. Order: as the file system lists, each directory before its
-// content. Lazy: at most one entry ahead of its consumer. Throws Cancelled when stopped. Blocks on
-// the disk between two items.
+// content. Lazy: takes one entry at a time, of which DirectoryWalker has statted a few more. Throws
+// Cancelled when stopped. Blocks on the disk between two items.
 AsyncGenerator<ScanItem> EnumerateTree(EnumerateOptions options, EnumerateDeps deps);
 
 }  // namespace sluice

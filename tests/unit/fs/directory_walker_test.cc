@@ -6,9 +6,11 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <filesystem>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -226,19 +228,39 @@ TEST(DirectoryWalker, ClosesEverythingWhenDroppedHalfWay) {
   EXPECT_EQ(CountOpenDescriptors(), before);
 }
 
-TEST(DirectoryWalker, ReportsANameThatVanishedAfterItWasListed) {
+// All are listed at the first visit, and most are gone before it is their turn to be statted.
+TEST(DirectoryWalker, ReportsNamesThatVanishedAfterTheyWereListed) {
+  constexpr std::size_t kFiles = 3 * DirectoryWalker::kStatAhead;
   const TempTree tree;
-  tree.Write("a");
-  tree.Write("b");
+  for (std::size_t i = 0; i < kFiles; ++i) tree.Write("f" + std::to_string(i));
   const AllowedRoots roots = tree.Roots();
   DirectoryWalker walker(roots, tree.root());
-  const auto first = std::get<Entry>(*walker.Next()).name == "a" ? "a" : "b";
-  const std::string other = std::string_view(first) == "a" ? "b" : "a";
-  tree.Remove(other);
-  const auto error = std::get<ItemError>(*walker.Next());
-  EXPECT_EQ(error.path, tree.Path(other));
-  EXPECT_EQ(error.operation, "stat");
-  EXPECT_EQ(error.reason, ItemError::Reason::kVanished);
+  bool first = true;
+  const Walk walk = WalkAll(walker, tree.root(), [&](const std::string&) {
+    if (!std::exchange(first, false)) return;
+    for (std::size_t i = 0; i < kFiles; ++i) tree.Remove("f" + std::to_string(i));
+  });
+  EXPECT_EQ(walk.paths.size(), DirectoryWalker::kStatAhead);
+  EXPECT_EQ(walk.errors.size(), kFiles - DirectoryWalker::kStatAhead);
+  for (const ItemError& error : walk.errors) {
+    EXPECT_EQ(error.operation, "stat");
+    EXPECT_EQ(error.reason, ItemError::Reason::kVanished);
+  }
+}
+
+TEST(DirectoryWalker, StatsNothingBehindADirectoryBeforeItsContentIsWalked) {
+  const TempTree tree;
+  for (const char* name : {"a", "b", "c"}) tree.Write(std::string(name) + "/inner");
+  const AllowedRoots roots = tree.Roots();
+  DirectoryWalker walker(roots, tree.root());
+  const Walk walk = WalkAll(walker, tree.root(), [&](const std::string& path) {
+    if (!path.ends_with("/inner")) return;
+    for (const std::string name : {"a", "b", "c"}) {
+      if (!path.starts_with(name)) std::filesystem::remove_all(tree.Path(name));
+    }
+  });
+  EXPECT_EQ(walk.paths.size(), 2U) << "one directory and its file";
+  EXPECT_EQ(walk.errors.size(), 2U);
 }
 
 // What `change` did to the directory "victim" between its visit and its opening.

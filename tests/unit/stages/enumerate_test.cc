@@ -238,6 +238,17 @@ TEST_F(EnumerateTest, CountsEveryEntryAndTheSizesOfRegularFiles) {
   EXPECT_EQ(counters_.enumerate.bytes, 5U);
 }
 
+TEST_F(EnumerateTest, CountsTheTimeThatTheFileSystemTook) {
+  tree_.Write("a/file");
+  AsyncGenerator<ScanItem> files = Start({});
+  EXPECT_EQ(counters_.enumerate.busy_ns, 0);
+  EXPECT_TRUE(SyncWait(NextOf(&files)));
+  const std::int64_t after_the_file = counters_.enumerate.busy_ns;
+  EXPECT_GT(after_the_file, 0);
+  EXPECT_FALSE(SyncWait(NextOf(&files)));
+  EXPECT_GT(counters_.enumerate.busy_ns, after_the_file);
+}
+
 TEST_F(EnumerateTest, GoesOnAfterARootThatIsNotThere) {
   tree_.Write("here/file");
   const std::vector<ScanItem> items = Run({.roots = {tree_.Path("gone"), tree_.Path("here")}});
@@ -247,7 +258,7 @@ TEST_F(EnumerateTest, GoesOnAfterARootThatIsNotThere) {
   EXPECT_EQ(std::get<FileEntry>(items[1]).path, tree_.Path("here/file"));
 }
 
-TEST_F(EnumerateTest, IsAtMostOneEntryAheadOfItsConsumer) {
+TEST_F(EnumerateTest, TakesOneEntryForEachThatItsConsumerAsksFor) {
   for (int i = 0; i < 100; ++i) tree_.Write(std::to_string(i));
   AsyncGenerator<ScanItem> files = Start({});
   EXPECT_EQ(counters_.enumerate.items, 0U);
