@@ -60,6 +60,7 @@ std::variant<ContentDigest, LinkAwareDigester::Claim> LinkAwareDigester::FindOrC
   if (SameVersion(found->second->stat, expected)) {
     ContentDigest known = *found->second;
     known.bytes_read = 0;
+    known.kept = false;
     return known;
   }
   std::erase(oldest_first_, key);

@@ -42,9 +42,9 @@ class LinkAwareDigester final : public ContentDigester {
 
   Task<ItemResult<ContentDigest>> DigestFile(DigestRequest request, Executor& executor,
                                              std::stop_token stop) override;
-  std::optional<ItemError> CheckVersion(const std::string& path,
-                                        const FileStat& expected) override {
-    return inner_.CheckVersion(path, expected);
+  // Files with one name only: others may not have to be read.
+  void ReadAhead(const DigestRequest& request, OpenedFile& file) override {
+    if (request.expected.link_count < 2) inner_.ReadAhead(request, file);
   }
 
  private:

@@ -15,6 +15,7 @@
 #include "pipeline/fs/sorted_spool.h"
 #include "pipeline/ops/pipe.h"
 #include "pipeline/ops/transform_concurrently.h"
+#include "pipeline/stages/busy_time.h"
 #include "pipeline/stages/fairness.h"
 
 namespace sluice {
@@ -44,15 +45,25 @@ bool WasRecorded(const FileEntry& file, const RecordedItems* recorded) {
   return recorded != nullptr && recorded->Contains(file);
 }
 
-Task<ScanItem> DigestOne(FileEntry file, ChunkContext context, std::stop_token stop) {
+void TakeOverDigest(FileEntry& file, const RecordedDigests* base) {
+  if (base != nullptr) file.digest = base->Find(file.stat);
+}
+
+DigestRequest RequestFor(const FileEntry& file, const ChunkContext& context) {
+  return {.path = file.path,
+          .algorithm = context.algorithm,
+          .part = ContentPart::kWhole,
+          .expected = file.stat,
+          .on_change = DigestRequest::OnChange::kFollow,
+          .reading = &context.counters.reading};
+}
+
+Task<ScanItem> DigestOne(FileEntry file, OpenedFile opened, ChunkContext context,
+                         std::stop_token stop) {
+  DigestRequest request = RequestFor(file, context);
+  request.opened = opened.fd();
   ItemResult<ContentDigest> result =
-      co_await context.digester->DigestFile({.path = file.path,
-                                             .algorithm = context.algorithm,
-                                             .part = ContentPart::kWhole,
-                                             .expected = file.stat,
-                                             .on_change = DigestRequest::OnChange::kFollow,
-                                             .reading = &context.counters.reading},
-                                            context.executor, std::move(stop));
+      co_await context.digester->DigestFile(std::move(request), context.executor, std::move(stop));
   if (auto* error = std::get_if<ItemError>(&result)) co_return std::move(*error);
   const auto& content = std::get<ContentDigest>(result);
   context.counters.digest.Add(1, content.bytes_read);
@@ -63,15 +74,22 @@ Task<ScanItem> DigestOne(FileEntry file, ChunkContext context, std::stop_token s
 
 Task<Chunk> DigestChunk(Chunk chunk, ChunkContext context, std::stop_token stop) {
   co_await context.executor.YieldIfBusy();
-  for (Work& work : chunk) {
+  const BusyTime busy(context.counters.digest);
+  std::vector<OpenedFile> files(chunk.size());
+  for (std::size_t i = 0; i < chunk.size(); ++i) {
+    if (!chunk[i].digest) continue;
+    context.digester->ReadAhead(RequestFor(std::get<FileEntry>(chunk[i].item), context), files[i]);
+  }
+  for (std::size_t i = 0; i < chunk.size(); ++i) {
     ThrowIfStopRequested(stop);
-    if (!work.digest) continue;
-    work.item = co_await DigestOne(std::get<FileEntry>(std::move(work.item)), context, stop);
+    if (!chunk[i].digest) continue;
+    chunk[i].item = co_await DigestOne(std::get<FileEntry>(std::move(chunk[i].item)),
+                                       std::move(files[i]), context, stop);
   }
   co_return chunk;
 }
 
-// Also what is not digested travels in chunks, to keep its place.
+// What is not digested travels in chunks as well, to keep its place.
 AsyncGenerator<Chunk> InChunks(AsyncGenerator<Work> source) {
   Chunk chunk;
   std::uint64_t bytes = 0;
@@ -86,7 +104,7 @@ AsyncGenerator<Chunk> InChunks(AsyncGenerator<Work> source) {
 }
 
 AsyncGenerator<ScanItem> DigestWork(AsyncGenerator<Work> source, DigestAlgorithm algorithm,
-                                    std::size_t concurrency, DigestDeps deps) {
+                                    std::size_t concurrency, Order order, DigestDeps deps) {
   ChunkContext context{.algorithm = algorithm,
                        .digester = std::make_shared<LinkAwareDigester>(deps.digester),
                        .counters = deps.counters,
@@ -95,7 +113,8 @@ AsyncGenerator<ScanItem> DigestWork(AsyncGenerator<Work> source, DigestAlgorithm
     return DigestChunk(std::move(chunk), context, std::move(stop));
   };
   AsyncGenerator<Chunk> chunks =
-      InChunks(std::move(source)) | TransformConcurrently(deps.scope, concurrency, digest_chunk);
+      InChunks(std::move(source)) |
+      TransformConcurrently(deps.scope, concurrency, digest_chunk, order);
   while (std::optional<Chunk> chunk = co_await chunks.Next()) {
     for (Work& work : *chunk) co_yield std::move(work.item);
   }
@@ -127,16 +146,18 @@ class Totals final {
 AsyncGenerator<Work> WorkOnAllFiles(AsyncGenerator<ScanItem> source, DigestDeps deps) {
   Totals totals(deps.counters);
   while (std::optional<ScanItem> item = co_await source.Next()) {
-    const FileEntry* file = AsRegularFile(*item);
-    if (file != nullptr) totals.Add(1, file->stat.size);
-    co_yield Work{.item = *std::move(item), .digest = file != nullptr};
+    auto* file = std::get_if<FileEntry>(&*item);
+    if (AsRegularFile(*item) != nullptr) TakeOverDigest(*file, deps.base);
+    const bool digest = AsRegularFile(*item) != nullptr && !file->digest;
+    if (digest) totals.Add(1, file->stat.size);
+    co_yield Work{.item = *std::move(item), .digest = digest};
   }
   totals.Publish();
 }
 
 // A file that waits for the end of the walk.
 struct WaitingFile {
-  FileEntry file;
+  FileEntry file;  // With a digest where that is known already.
   bool recorded = false;
 };
 
@@ -179,8 +200,8 @@ using FileSpool = SortedSpool<WaitingFile, BySizeThenInode>;
 struct SizeTally {
   std::uint64_t size = 0;
   std::uint64_t names = 0;
-  std::uint64_t unrecorded_names = 0;
-  std::uint64_t unrecorded_inodes = 0;
+  std::uint64_t unread_names = 0;  // Neither recorded before nor digested by the base scan.
+  std::uint64_t unread_inodes = 0;
   bool shared = false;  // By several inodes.
 };
 
@@ -198,16 +219,16 @@ class SizeScout final {
     SizeTally tally;
     if (next_ == nullptr) co_return tally;
     const FileStat first = next_->file.stat;
-    FileStat last_unrecorded;
+    FileStat last_unread;
     tally.size = first.size;
     for (; next_ != nullptr && next_->file.stat.size == first.size; next_ = cursor_.Next()) {
       const FileStat& stat = next_->file.stat;
       ++tally.names;
       tally.shared = tally.shared || !IsSameInode(stat, first);
-      if (!next_->recorded) {
-        const bool is_new = tally.unrecorded_names++ == 0 || !IsSameInode(stat, last_unrecorded);
-        if (is_new) ++tally.unrecorded_inodes;
-        last_unrecorded = stat;
+      if (!next_->recorded && !next_->file.digest) {
+        const bool is_new = tally.unread_names++ == 0 || !IsSameInode(stat, last_unread);
+        if (is_new) ++tally.unread_inodes;
+        last_unread = stat;
       }
       if (++seen_ % kYieldItems != 0) continue;
       ThrowIfStopRequested(stop_);
@@ -229,7 +250,7 @@ Task<> FindTotals(const FileSpool& spool, DigestDeps deps) {
   SizeScout scout(spool, deps);
   for (SizeTally tally = co_await scout.Next(); tally.names > 0; tally = co_await scout.Next()) {
     if (!tally.shared) continue;
-    totals.Add(tally.unrecorded_names, tally.unrecorded_inodes * tally.size);
+    totals.Add(tally.unread_names, tally.unread_inodes * tally.size);
   }
   totals.Publish();
 }
@@ -244,7 +265,12 @@ AsyncGenerator<Work> WorkOnSharedSizes(std::unique_ptr<FileSpool> spool, DigestD
   for (SizeTally tally = co_await scout.Next(); tally.names > 0; tally = co_await scout.Next()) {
     for (std::uint64_t i = 0; i < tally.names; ++i) {
       const WaitingFile* waiting = files.Next();
-      if (!waiting->recorded) co_yield Work{.item = waiting->file, .digest = tally.shared};
+      if (!waiting->recorded) {
+        FileEntry file = waiting->file;
+        if (!tally.shared) file.digest.reset();
+        const bool digest = tally.shared && !file.digest;
+        co_yield Work{.item = std::move(file), .digest = digest};
+      }
       if (++passed % kYieldItems == 0) co_await deps.scope.executor().YieldIfBusy();
     }
   }
@@ -263,7 +289,8 @@ AsyncGenerator<ScanItem> NotYetRecorded(AsyncGenerator<ScanItem> source,
 AsyncGenerator<ScanItem> DigestAll(AsyncGenerator<ScanItem> source, DigestAlgorithm algorithm,
                                    std::size_t concurrency, DigestDeps deps) {
   AsyncGenerator<ScanItem> files = NotYetRecorded(std::move(source), deps.recorded);
-  return DigestWork(WorkOnAllFiles(std::move(files), deps), algorithm, concurrency, deps);
+  return DigestWork(WorkOnAllFiles(std::move(files), deps), algorithm, concurrency,
+                    Order::kCompletion, deps);
 }
 
 AsyncGenerator<ScanItem> DigestCandidates(AsyncGenerator<ScanItem> source,
@@ -276,6 +303,7 @@ AsyncGenerator<ScanItem> DigestCandidates(AsyncGenerator<ScanItem> source,
     auto* file = std::get_if<FileEntry>(&*item);
     const bool recorded = file != nullptr && WasRecorded(*file, deps.recorded);
     if (AsRegularFile(*item) != nullptr) {
+      if (!recorded) TakeOverDigest(*file, deps.base);
       spool->Add({.file = std::move(*file), .recorded = recorded});
       if (spool->merge_due()) co_await spool->Merge(executor);
     } else if (!recorded) {
@@ -284,8 +312,8 @@ AsyncGenerator<ScanItem> DigestCandidates(AsyncGenerator<ScanItem> source,
   }
   co_await spool->Finish(executor);
 
-  AsyncGenerator<ScanItem> files =
-      DigestWork(WorkOnSharedSizes(std::move(spool), deps), algorithm, concurrency, deps);
+  AsyncGenerator<ScanItem> files = DigestWork(WorkOnSharedSizes(std::move(spool), deps), algorithm,
+                                              concurrency, Order::kSource, deps);
   while (std::optional<ScanItem> file = co_await files.Next()) co_yield *std::move(file);
 }
 

@@ -10,6 +10,7 @@
 #include "pipeline/fs/content_digester.h"
 #include "pipeline/fs/file.h"
 #include "pipeline/stages/counters.h"
+#include "pipeline/stages/recorded_digests.h"
 #include "pipeline/stages/recorded_items.h"
 
 namespace sluice {
@@ -20,6 +21,9 @@ struct DigestDeps {
   PipelineCounters& counters;
   // What an earlier run of the job has recorded: is not yielded again. Null: nothing.
   const RecordedItems* recorded = nullptr;
+  // Digests of an earlier scan: files that are still in those versions are not opened, nor counted.
+  // Null: none. Outlives the generator.
+  const RecordedDigests* base = nullptr;
 };
 
 // Files go to a thread in chunks, since a hand-off between threads costs more than to digest a
@@ -37,9 +41,9 @@ AsyncGenerator<ScanItem> NotYetRecorded(AsyncGenerator<ScanItem> source,
 // digest is recorded in the version that was read. The names of an inode that are met near each
 // other are read once. What was recorded before is left out, unread.
 // Totals: known when the source has ended.
-// Order: that of the source. Bound: at most concurrency x kDigestChunkItems items ahead of the
-// consumer (and one chunk being filled). Cancellation: stops in the middle of a file.
-// REQUIRES: concurrency >= 1.
+// Order: as they are read, so that no huge file holds back small ones. Bound: at most concurrency x
+// kDigestChunkItems items ahead of the consumer (and one chunk being filled). Cancellation: stops
+// in the middle of a file. REQUIRES: concurrency >= 1.
 AsyncGenerator<ScanItem> DigestAll(AsyncGenerator<ScanItem> source, DigestAlgorithm algorithm,
                                    std::size_t concurrency, DigestDeps deps);
 

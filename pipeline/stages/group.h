@@ -16,6 +16,7 @@
 #include "pipeline/fs/sorted_spool.h"
 #include "pipeline/stages/candidate_list.h"
 #include "pipeline/stages/keep_rules.h"
+#include "pipeline/stages/known_content.h"
 #include "pipeline/stages/plan.h"
 #include "pipeline/stages/reconcile_context.h"
 
@@ -57,6 +58,8 @@ struct InodeNames {
 class Group final {
  public:
   Group(ReconcileContextPtr context, const Digest& digest);
+
+  const Digest& digest() const { return digest_; }
 
   // REQUIRES: names of the same inode follow each other.
   void Add(CandidateFile name);
@@ -104,7 +107,7 @@ struct DecidedUpTo {
   std::uint64_t bytes = 0;  // Of the files decided with it.
 };
 
-using GroupItem = std::variant<std::unique_ptr<Group>, ItemError, DecidedUpTo>;
+using GroupItem = std::variant<std::unique_ptr<Group>, ItemError, KnownContent, DecidedUpTo>;
 
 // Cuts the plan of a group into parts of at most kMaxCopiesPerPart and kMaxPathBytesPerPart.
 // Memory: one part. Not thread-safe.

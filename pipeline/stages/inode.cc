@@ -1,9 +1,11 @@
 #include "pipeline/stages/inode.h"
 
 #include <cassert>
+#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <stop_token>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,18 +18,10 @@
 #include "pipeline/stages/candidate_list.h"
 #include "pipeline/stages/candidate_pages.h"
 #include "pipeline/stages/reconcile_context.h"
-#include "pipeline/stages/size_class.h"
 
 namespace sluice {
 
 namespace {
-
-ItemError ChangedError(const std::string& path) {
-  return {.path = path,
-          .operation = "stat",
-          .reason = ItemError::Reason::kChanged,
-          .message = "has changed since it was recorded"};
-}
 
 // Other names lead to the same bytes: they help where the name was at fault, not the content.
 bool AnotherNameMayDo(const ItemError& error) {
@@ -43,52 +37,28 @@ bool AnotherNameMayDo(const ItemError& error) {
   return false;
 }
 
-void DropUnusableDigest(const ReconcileOptions& options, FileEntry& file) {
-  if (!HasRecordedDigest(file, options)) file.digest.reset();
+// The parts that a job with this algorithm can use.
+ContentKey UsableParts(const CandidateFile& name, DigestAlgorithm algorithm) {
+  ContentKey key;
+  const auto take = [&key](ContentPart part, const std::optional<Digest>& digest,
+                           DigestAlgorithm wanted) {
+    if (digest && digest->algorithm == wanted) key.of(part) = digest;
+  };
+  for (const ContentPart part : {ContentPart::kPrefix, ContentPart::kSuffix}) {
+    take(part, name.known.of(part), ContentKey::kStageAlgorithm);
+  }
+  take(ContentPart::kWhole, name.known.of(ContentPart::kWhole), algorithm);
+  take(ContentPart::kWhole, name.file.digest, algorithm);
+  return key;
 }
 
-Task<std::optional<ItemError>> TryReadPart(ContentPart part, const ReconcileContext& context,
-                                           std::stop_token stop, Inode& inode) {
-  const FileEntry& file = inode.name.file;
-  if (part == ContentPart::kWhole && file.digest) {
-    inode.key.of(part) = *file.digest;
-    co_return context.deps.digester.CheckVersion(file.path, file.stat);
-  }
-  ItemResult<ContentDigest> result =
-      co_await context.deps.digester.DigestFile({.path = file.path,
-                                                 .algorithm = context.options.digest_algorithm,
-                                                 .part = part,
-                                                 .expected = file.stat,
-                                                 .on_change = DigestRequest::OnChange::kFail,
-                                                 .reading = &context.deps.counters.reading},
-                                                context.deps.scope.executor(), std::move(stop));
-  if (auto* error = std::get_if<ItemError>(&result)) co_return std::move(*error);
-  const auto& read = std::get<ContentDigest>(result);
-  context.deps.counters.digest.Add(1, read.bytes_read);
-  inode.key.of(part) = read.digest;
-  co_return std::nullopt;
-}
-
-// Goes on to the next name that may stand for the inode. False when there is none.
-bool TakeNextName(const ReconcileOptions& options, CandidatePages& pages, Inode& inode,
-                  std::vector<ItemError>& errors) {
-  while (inode.names > 1) {
-    ++inode.position;
-    --inode.names;
-    const CandidateFile* next = pages.At(inode.position, inode.names);
-    assert(next != nullptr && "a candidate list does not change");
-    const bool same_version = SameVersion(next->file.stat, inode.name.file.stat);
-    if (inode.version_read && !same_version) {
-      errors.push_back(ChangedError(next->file.path));
-      continue;
-    }
-    const std::optional<Digest> recorded = inode.name.file.digest;
-    inode.name = *next;
-    DropUnusableDigest(options, inode.name.file);
-    if (same_version && !inode.name.file.digest) inode.name.file.digest = recorded;
-    return true;
-  }
-  return false;
+// A small file is its own prefix: where both are digested by the same algorithm, one is the other.
+void CompleteKey(std::uint64_t size, DigestAlgorithm algorithm, ContentKey& key) {
+  if (size > kContentEndBytes || algorithm != ContentKey::kStageAlgorithm) return;
+  std::optional<Digest>& prefix = key.of(ContentPart::kPrefix);
+  std::optional<Digest>& whole = key.of(ContentPart::kWhole);
+  if (!prefix) prefix = whole;
+  if (!whole) whole = prefix;
 }
 
 }  // namespace
@@ -115,50 +85,124 @@ Inode SpoolCodec<Inode>::Decode(std::string_view* in) {
   return inode;
 }
 
-Inode MakeInode(CandidateFile name, std::uint64_t position, const ReconcileOptions& options) {
-  DropUnusableDigest(options, name.file);
-  return {.name = std::move(name), .position = position, .key = {}};
+Knowledge::Knowledge(const CandidateFile& name, DigestAlgorithm algorithm)
+    : stat_(name.file.stat), key_(UsableParts(name, algorithm)) {
+  CompleteKey(stat_.size, algorithm, key_);
 }
 
-bool AddName(const CandidateFile& name, const ReconcileOptions& options, Inode& inode) {
-  FileEntry& known = inode.name.file;
-  if (name.file.stat.device != known.stat.device || name.file.stat.inode != known.stat.inode) {
-    return false;
+bool Knowledge::Add(const CandidateFile& name, DigestAlgorithm algorithm) {
+  const FileStat& stat = name.file.stat;
+  if (stat.device != stat_.device || stat.inode != stat_.inode) return false;
+  several_versions_ = several_versions_ || !SameVersion(stat, stat_);
+  if (several_versions_) {
+    key_ = {};
+    return true;
   }
-  ++inode.names;
-  if (!known.digest && HasRecordedDigest(name.file, options) &&
-      SameVersion(name.file.stat, known.stat)) {
-    known.digest = name.file.digest;
+  const ContentKey more = UsableParts(name, algorithm);
+  for (std::size_t i = 0; i < key_.digests.size(); ++i) {
+    if (!key_.digests[i]) key_.digests[i] = more.digests[i];
   }
+  CompleteKey(stat.size, algorithm, key_);
   return true;
 }
 
-Task<bool> ReadPart(ContentPart part, const ReconcileContext& context, std::stop_token stop,
-                    CandidatePages& pages, Inode& inode, std::vector<ItemError>& errors) {
-  while (true) {
-    ThrowIfStopRequested(stop);
-    std::optional<ItemError> error = co_await TryReadPart(part, context, stop, inode);
+KnownContent Inode::known() const {
+  const FileStat& stat = name.file.stat;
+  return {.size = stat.size,
+          .device = stat.device,
+          .inode = stat.inode,
+          .modify_time_ns = stat.modify_time_ns,
+          .change_time_ns = stat.change_time_ns,
+          .key = key};
+}
+
+std::strong_ordering ByContent::Compare(const ContentKey& a, const ContentKey& b) const {
+  const auto compare = [&](ContentPart compared) { return a.of(compared) <=> b.of(compared); };
+  if (part == ContentPart::kWhole) return compare(ContentPart::kWhole);
+  const std::strong_ordering prefixes = compare(ContentPart::kPrefix);
+  if (prefixes != 0 || part == ContentPart::kPrefix) return prefixes;
+  return compare(ContentPart::kSuffix);
+}
+
+ItemError ChangedSinceRecorded(const std::string& path) {
+  return {.path = path,
+          .operation = "open",
+          .reason = ItemError::Reason::kChanged,
+          .message = "has changed since it was recorded"};
+}
+
+DigestRequest InodeReader::RequestFor(ContentPart part, const Inode& inode) const {
+  return {.path = inode.name.file.path,
+          .algorithm = part == ContentPart::kWhole ? context_.options.digest_algorithm
+                                                   : ContentKey::kStageAlgorithm,
+          .part = part,
+          .expected = inode.name.file.stat,
+          .on_change = DigestRequest::OnChange::kFail,
+          .reading = &context_.deps.counters.reading};
+}
+
+void InodeReader::ReadAhead(ContentPart part, const Inode& inode, OpenedFile& file) {
+  if (inode.key.of(part)) return;
+  context_.deps.digester.ReadAhead(RequestFor(part, inode), file);
+}
+
+Task<bool> InodeReader::Read(ContentPart part, Inode& inode, OpenedFile& file,
+                             std::span<std::uint8_t>* keep) {
+  while (!inode.key.of(part)) {
+    ThrowIfStopRequested(stop_);
+    DigestRequest request = RequestFor(part, inode);
+    if (keep != nullptr) request.keep = *keep;
+    request.opened = file.fd();
+    std::optional<ItemError> error = co_await TryRead(std::move(request), inode, keep);
     if (!error) break;
+    file = {};
     const bool another_name_may_do = AnotherNameMayDo(*error);
-    errors.push_back(std::move(*error));
-    if (!another_name_may_do || !TakeNextName(context.options, pages, inode, errors)) {
-      co_return false;
-    }
+    errors_.push_back(*std::move(error));
+    if (!another_name_may_do || !TakeNextName(inode)) co_return false;
   }
-  inode.version_read = true;
   co_return true;
 }
 
-ItemResult<CandidateFile> CheckedName(const Inode& inode, std::uint64_t position,
-                                      const ReconcileContext& context, CandidatePages& pages) {
-  if (position == inode.position) return inode.name;
-  CandidateFile* name = pages.At(position, inode.position + inode.names - position);
-  assert(name != nullptr && "a candidate list does not change");
-  const FileEntry& file = name->file;
-  if (!SameVersion(file.stat, inode.name.file.stat)) return ChangedError(file.path);
-  if (auto error = context.deps.digester.CheckVersion(file.path, file.stat)) {
-    return *std::move(error);
+Task<std::optional<ItemError>> InodeReader::TryRead(DigestRequest request, Inode& inode,
+                                                    std::span<std::uint8_t>* keep) {
+  const ContentPart part = request.part;
+  const DigestAlgorithm algorithm = context_.options.digest_algorithm;
+  ItemResult<ContentDigest> result = co_await context_.deps.digester.DigestFile(
+      std::move(request), context_.deps.scope.executor(), stop_);
+  if (auto* error = std::get_if<ItemError>(&result)) co_return std::move(*error);
+  const auto& read = std::get<ContentDigest>(result);
+  context_.deps.counters.digest.Add(1, read.bytes_read);
+  if (keep != nullptr && !read.kept) *keep = {};
+  inode.key.of(part) = read.digest;
+  CompleteKey(inode.name.file.stat.size, algorithm, inode.key);
+  inode.version_read = true;
+  co_return std::nullopt;
+}
+
+// Goes on to the next name that may stand for the inode. False when there is none.
+bool InodeReader::TakeNextName(Inode& inode) {
+  while (inode.names > 1) {
+    ++inode.position;
+    --inode.names;
+    const CandidateFile* next = pages_.At(inode.position, inode.names);
+    assert(next != nullptr && "a candidate list does not change");
+    if (inode.version_read && !SameVersion(next->file.stat, inode.name.file.stat)) {
+      errors_.push_back(ChangedSinceRecorded(next->file.path));
+      continue;
+    }
+    // Of other versions nothing is known: see Knowledge.
+    inode.name = *next;
+    return true;
   }
+  return false;
+}
+
+ItemResult<CandidateFile> InodeReader::Name(const Inode& inode, std::uint64_t position) {
+  if (position == inode.position) return inode.name;
+  const CandidateFile* name = pages_.At(position, inode.position + inode.names - position);
+  assert(name != nullptr && "a candidate list does not change");
+  if (!SameVersion(name->file.stat, inode.name.file.stat))
+    return ChangedSinceRecorded(name->file.path);
   return *name;
 }
 

@@ -1,6 +1,7 @@
 #include "pipeline/stages/large_class.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "pipeline/async/status_error.h"
 #include "pipeline/async/task.h"
 #include "pipeline/ops/transform_concurrently.h"
+#include "pipeline/stages/busy_time.h"
 #include "pipeline/stages/candidate_list.h"
 #include "pipeline/stages/candidate_pages.h"
 #include "pipeline/stages/counters.h"
@@ -34,16 +36,21 @@ using Chunk = std::vector<InodeItem>;
 AsyncGenerator<InodeItem> InodesOf(SizeClass size_class, ReconcileContextPtr context) {
   CandidatePages pages(*context->deps.candidates);
   PipelineCounters& counters = context->deps.counters;
+  const DigestAlgorithm algorithm = context->options.digest_algorithm;
   std::optional<Inode> inode;
+  Knowledge knowledge;
   for (std::uint64_t position = size_class.first; position < size_class.end; ++position) {
     if (position % kYieldItems == 0) co_await context->deps.scope.executor().YieldIfBusy();
     const CandidateFile* name = pages.At(position, size_class.end - position);
-    if (inode && AddName(*name, context->options, *inode)) {
+    if (inode && knowledge.Add(*name, algorithm)) {
+      ++inode->names;
+      inode->key = knowledge.key();
       counters.LowerItemsTotal(1);
       continue;
     }
+    knowledge = Knowledge(*name, algorithm);
     std::optional<Inode> complete =
-        std::exchange(inode, MakeInode(*name, position, context->options));
+        std::exchange(inode, Inode{.name = *name, .position = position, .key = knowledge.key()});
     if (!complete) continue;
     counters.group.Add(1, size_class.size);
     co_yield InodeItem(*std::move(complete));
@@ -64,21 +71,30 @@ AsyncGenerator<Chunk> InChunks(AsyncGenerator<InodeItem> inodes, std::uint64_t b
   if (!chunk.empty()) co_yield std::move(chunk);
 }
 
-// Takes the inodes of a chunk one stage on; errors of earlier stages pass.
+// Takes the inodes of a chunk one stage on; all else passes. What is known whole is handed on at
+// once: were it kept until the class is decided, a crash would take with it all that was read.
 Task<Chunk> ReadChunk(ReconcileContextPtr context, ContentPart part, Chunk chunk,
                       std::stop_token stop) {
   co_await context->deps.scope.executor().YieldIfBusy();
-  CandidatePages pages(*context->deps.candidates);
-  std::vector<ItemError> errors;
+  const BusyTime busy(context->deps.counters.digest);
+  InodeReader reader(*context, std::move(stop));
+  std::vector<OpenedFile> files(chunk.size());
+  for (std::size_t i = 0; i < chunk.size(); ++i) {
+    const auto* inode = std::get_if<Inode>(&chunk[i]);
+    if (inode != nullptr) reader.ReadAhead(part, *inode, files[i]);
+  }
   Chunk result;
   result.reserve(chunk.size());
-  for (InodeItem& item : chunk) {
-    auto* inode = std::get_if<Inode>(&item);
+  for (std::size_t i = 0; i < chunk.size(); ++i) {
+    OpenedFile file = std::move(files[i]);
+    auto* inode = std::get_if<Inode>(&chunk[i]);
     bool keep = inode == nullptr;
-    if (!keep) keep = co_await ReadPart(part, *context, stop, pages, *inode, errors);
-    if (keep) result.push_back(std::move(item));
+    if (!keep) keep = co_await reader.Read(part, *inode, file);
+    if (!keep) continue;
+    if (inode != nullptr && part == ContentPart::kWhole) result.emplace_back(inode->known());
+    result.push_back(std::move(chunk[i]));
   }
-  for (ItemError& error : errors) result.emplace_back(std::move(error));
+  for (ItemError& error : reader.TakeErrors()) result.emplace_back(std::move(error));
   co_return result;
 }
 
@@ -93,7 +109,7 @@ struct ChunkReader {
 using InodeSpool = SortedSpool<Inode, ByContent>;
 
 // One stage: reads a part of every inode, and yields those that are still one of enough copies,
-// group by group. The source is read to its end first.
+// group by group, and what is known of the others. The source is read to its end first.
 AsyncGenerator<InodeItem> Refine(AsyncGenerator<InodeItem> inodes, ContentPart part,
                                  std::uint64_t size, ReconcileContextPtr context) {
   Executor& executor = context->deps.scope.executor();
@@ -102,7 +118,8 @@ AsyncGenerator<InodeItem> Refine(AsyncGenerator<InodeItem> inodes, ContentPart p
   auto chunks = InChunks(std::move(inodes), bytes_each) |
                 TransformConcurrently(context->deps.scope, context->options.concurrency,
                                       ChunkReader{context, part});
-  InodeSpool spool(context->spool());
+  const ByContent by_content(part);
+  InodeSpool spool(context->spool(), by_content);
   while (auto chunk = co_await chunks.Next()) {
     for (InodeItem& item : *chunk) {
       if (auto* inode = std::get_if<Inode>(&item)) {
@@ -122,13 +139,17 @@ AsyncGenerator<InodeItem> Refine(AsyncGenerator<InodeItem> inodes, ContentPart p
     const ContentKey key = inode->key;
     CopyTally tally;
     std::uint64_t count = 0;
-    for (; inode != nullptr && inode->key == key; inode = ahead.Next()) {
+    for (; inode != nullptr && by_content.Same(inode->key, key); inode = ahead.Next()) {
       tally.AddInode(inode->name.file.stat.device);
       if (++count % kYieldItems == 0) co_await executor.YieldIfBusy();
     }
     for (; count > 0; --count) {
       const Inode* copy = behind.Next();
-      if (tally.Suffices(context->options)) co_yield InodeItem(*copy);
+      if (tally.Suffices(context->options)) {
+        co_yield InodeItem(*copy);
+      } else if (part != ContentPart::kWhole && !copy->key.empty()) {
+        co_yield InodeItem(copy->known());
+      }
     }
   }
 }
@@ -141,27 +162,30 @@ AsyncGenerator<GroupItem> LargeClassGroups(SizeClass size_class, ReconcileContex
   for (const ContentPart part : size_class.stages()) {
     inodes = Refine(std::move(inodes), part, size_class.size, context);
   }
-  CandidatePages pages(*context->deps.candidates);
+  InodeReader reader(*context, context->deps.scope.stop_token());
   std::unique_ptr<Group> group;
-  ContentKey key;
   std::uint64_t names = 0;
   while (auto item = co_await inodes.Next()) {
     if (auto* error = std::get_if<ItemError>(&*item)) {
       co_yield GroupItem(std::move(*error));
       continue;
     }
+    if (const auto* known = std::get_if<KnownContent>(&*item)) {
+      co_yield GroupItem(*known);
+      continue;
+    }
     ThrowIfStopRequested(context->deps.scope.stop_token());
     const Inode inode = std::get<Inode>(*std::move(item));
-    if (group && inode.key != key) {
+    const Digest digest = *inode.key.of(ContentPart::kWhole);
+    if (group && group->digest() != digest) {
       co_await group->Finish(executor);
       if (group->MakesPlan()) co_yield GroupItem(std::move(group));
       group.reset();
     }
-    if (!group) group = std::make_unique<Group>(context, *inode.key.of(ContentPart::kWhole));
-    key = inode.key;
+    if (!group) group = std::make_unique<Group>(context, digest);
     for (std::uint64_t i = 0; i < inode.names; ++i) {
-      if (++names % kDigestChunkItems == 0) co_await executor.YieldIfBusy();
-      auto name = CheckedName(inode, inode.position + i, *context, pages);
+      if (++names % kYieldItems == 0) co_await executor.YieldIfBusy();
+      auto name = reader.Name(inode, inode.position + i);
       if (auto* error = std::get_if<ItemError>(&name)) {
         co_yield GroupItem(std::move(*error));
         continue;

@@ -130,17 +130,45 @@ void PublishTotal(const ReconcileContext& context) {
   counters.items_total.store(done + names - start, std::memory_order_relaxed);
 }
 
+// Collects what is known of contents, to hand it on in few pieces: but not so few that much of what
+// was read were lost with the process.
+class KnownBuffer final {
+ public:
+  // True when it is time to Take.
+  bool Add(const KnownContent& known) {
+    contents_.push_back(known);
+    bytes_ += known.size;
+    return contents_.size() == kMaxKnownContents || bytes_ >= kCheckpointBytes;
+  }
+  bool empty() const { return contents_.empty(); }
+  ReconcileItem Take() {
+    bytes_ = 0;
+    return std::exchange(contents_, {});
+  }
+
+ private:
+  KnownContents contents_;
+  std::uint64_t bytes_ = 0;
+};
+
 // Plans in the order of their classes, and checkpoints between them.
 AsyncGenerator<ReconcileItem> FindPlans(ReconcileContextPtr context) {
   PublishTotal(*context);
   SizeClassReader classes(context);
   CheckpointPacer pacer(context->options.start_position);
+  KnownBuffer known;
   while (const SizeClass* next = co_await classes.Peek()) {
     AsyncGenerator<GroupItem> groups = NextGroups(&classes, next->small(), context);
     while (auto item = co_await groups.Next()) {
       ThrowIfStopRequested(context->deps.scope.stop_token());
+      if (const auto* content = std::get_if<KnownContent>(&*item)) {
+        if (known.Add(*content)) co_yield known.Take();
+        continue;
+      }
       if (const auto* decided = std::get_if<DecidedUpTo>(&*item)) {
-        if (pacer.IsDue(*decided)) co_yield pacer.Checkpoint(decided->end);
+        if (!pacer.IsDue(*decided)) continue;
+        if (!known.empty()) co_yield known.Take();
+        co_yield pacer.Checkpoint(decided->end);
         continue;
       }
       pacer.OnItem();
@@ -152,11 +180,12 @@ AsyncGenerator<ReconcileItem> FindPlans(ReconcileContextPtr context) {
       while (auto part = parts.Next()) co_yield ReconcileItem(*std::move(part));
     }
   }
+  if (!known.empty()) co_yield known.Take();
   if (classes.position() != pacer.last()) co_yield pacer.Checkpoint(classes.position());
 }
 
-// Errors as they come, then the plans by what they give back. There is no going on half way, so
-// checkpoints say nothing here.
+// Errors and contents as they come, then the plans by what they give back. There is no going on
+// half way, so checkpoints say nothing here; but what is known need not be read again.
 AsyncGenerator<ReconcileItem> SortLargestFirst(AsyncGenerator<ReconcileItem> source,
                                                ReconcileContextPtr context) {
   Executor& executor = context->deps.scope.executor();
@@ -165,7 +194,7 @@ AsyncGenerator<ReconcileItem> SortLargestFirst(AsyncGenerator<ReconcileItem> sou
     if (auto* plan = std::get_if<Plan>(&*item)) {
       spool.Add(std::move(*plan));
       if (spool.merge_due()) co_await spool.Merge(executor);
-    } else if (std::holds_alternative<ItemError>(*item)) {
+    } else if (!std::holds_alternative<ReconcileCheckpoint>(*item)) {
       co_yield *std::move(item);
     }
   }

@@ -54,8 +54,9 @@ inline constexpr std::size_t kSmallClassNames = 32;
 // ... unless its files come to more than so many bytes and are more than so few.
 inline constexpr std::uint64_t kSmallClassBytes = 64 * 1024 * 1024;
 inline constexpr std::size_t kFewNames = 4;
-// A checkpoint follows what was yielded since the last one as soon as it can; where there was
-// nothing, when so many names, or files of so many bytes, have been decided since.
+// A checkpoint follows what was yielded (contents do not count) since the last one as soon as it
+// can; where there was nothing, when so many names, or files of so many bytes, have been decided
+// since.
 inline constexpr std::uint64_t kCheckpointNames = 4096;
 inline constexpr std::uint64_t kCheckpointBytes = 64 * 1024 * 1024;
 // Memory of one spool. At most five are in use at a time: one for each of the three stages of a
@@ -66,9 +67,16 @@ inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
 //
 // The names of an inode count as one copy. Inodes of a size class are told apart by the digest of
 // their prefix, then of their suffix, then of the whole content; only what is still undecided is
-// read on, and a digest that was recorded for the same version is used again. Stage digests are
-// compared as tuples, never combined. A group of any size passes through a spool of bounded memory
-// and leaves in parts.
+// read on, and what is known of the same version (recorded digests, CandidateFile::known) is not
+// read: an inode that is known whole is opened only where its ends tell others apart that would
+// have to be read whole otherwise. Prefix and suffix are digested by ContentKey::kStageAlgorithm,
+// and compared as tuples, never combined; the members of a group always have equal digests of the
+// whole content, by the job's algorithm. A group of any size passes through a spool of bounded
+// memory and leaves in parts.
+//
+// KnownContents hand on what is known of an inode in the end, whether or not it is in a plan,
+// before the checkpoint that covers it. Inodes of classes that cannot make a plan are not among
+// them.
 //
 // Order: size classes as the list has them, each group as soon as its class is decided
 // (kByPotential), or all by total_recoverable_bytes, largest first (kLargestFirst). The same
@@ -82,9 +90,13 @@ inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
 // kDigestChunkBytes; at most `concurrency` batches are read ahead of the consumer, and never one
 // class ahead of or beyond a class that is not small.
 //
-// Errors: a name that vanished or changed since it was recorded is an ItemError and in no plan; an
-// inode that cannot be read by one name is read by another one. Every name of a plan has been seen
-// to be of the version that was digested. StatusError: the list, or the spools' directory, failed.
+// Errors: a file that is read and has vanished or changed since it was recorded is an ItemError and
+// in no plan, like a name that was recorded in another version than the one that is read; an inode
+// that cannot be read by one name is read by another one.
+// What a name in a plan has been seen to be: the scan recorded it as a name of this version of this
+// inode, and this version has this digest. Nothing else is looked at, not even whether the name is
+// still there: whoever carries out a plan compares the bytes once more, and would have to anyway.
+// StatusError: the list, or the spools' directory, failed.
 // Cancellation: Cancelled, also in the middle of a file.
 // Lifetime: `deps` outlive the scope's Join. Blocks on the disk between two items.
 // REQUIRES: options.concurrency >= 1; start_position is 0 or a checkpoint.

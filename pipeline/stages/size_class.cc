@@ -12,6 +12,7 @@
 #include "pipeline/stages/candidate_list.h"
 #include "pipeline/stages/candidate_pages.h"
 #include "pipeline/stages/fairness.h"
+#include "pipeline/stages/inode.h"
 #include "pipeline/stages/reconcile_context.h"
 
 namespace sluice {
@@ -30,13 +31,11 @@ std::span<const ContentPart> SizeClass::stages() const {
                                       ContentPart::kWhole};
   static constexpr std::array kPrefixFirst = {ContentPart::kPrefix, ContentPart::kWhole};
   static constexpr std::array kAtOnce = {ContentPart::kWhole};
-  if (all_recorded || size <= kContentEndBytes) return kAtOnce;
-  if (size <= 2 * kContentEndBytes) return kPrefixFirst;
-  return kAll;
-}
-
-bool HasRecordedDigest(const FileEntry& file, const ReconcileOptions& options) {
-  return file.digest && file.digest->algorithm == options.digest_algorithm;
+  const bool tiny = size == 0 || (!small() && size <= kDigestAtOnceBytes);
+  if (all_known || tiny) return kAtOnce;
+  if (size > 2 * kContentEndBytes) return kAll;
+  if (some_known_without_prefix) return kAtOnce;
+  return kPrefixFirst;
 }
 
 SizeClassReader::SizeClassReader(ReconcileContextPtr context)
@@ -59,16 +58,20 @@ Task<std::optional<SizeClass>> SizeClassReader::ReadClass() {
   const std::uint64_t id = name->size_class;
   SizeClass result{.first = position_, .end = position_, .size = name->file.stat.size, .names = {}};
   CopyTally tally;
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
+  const DigestAlgorithm algorithm = context_->options.digest_algorithm;
+  std::optional<Knowledge> inode;
+  const auto end_inode = [&result, &inode] {
+    const bool known = inode->key().of(ContentPart::kWhole).has_value();
+    const bool has_prefix = inode->key().of(ContentPart::kPrefix).has_value();
+    result.all_known = result.all_known && known;
+    result.some_known_without_prefix |= known && !has_prefix;
+  };
   for (; name != nullptr && name->size_class == id; name = pages_.At(++position_)) {
-    const FileStat& stat = name->file.stat;
-    if (position_ == result.first || stat.device != device || stat.inode != inode) {
-      tally.AddInode(stat.device);
+    if (!inode || !inode->Add(*name, algorithm)) {
+      tally.AddInode(name->file.stat.device);
+      if (inode) end_inode();
+      inode.emplace(*name, algorithm);
     }
-    device = stat.device;
-    inode = stat.inode;
-    result.all_recorded = result.all_recorded && HasRecordedDigest(name->file, context_->options);
     ++result.end;
     if (IsSmall(result.name_count(), result.size)) {
       result.names.push_back(std::move(*name));
@@ -79,6 +82,7 @@ Task<std::optional<SizeClass>> SizeClassReader::ReadClass() {
     ThrowIfStopRequested(context_->deps.scope.stop_token());
     co_await context_->deps.scope.executor().YieldIfBusy();
   }
+  end_inode();
   if (tally.Suffices(context_->options)) co_return result;
   context_->deps.counters.LowerItemsTotal(result.name_count());
   co_return std::nullopt;

@@ -18,8 +18,10 @@ namespace sluice {
 struct SizeClass {
   std::uint64_t first = 0;  // Positions in the candidate list.
   std::uint64_t end = 0;
-  std::uint64_t size = 0;    // Of every file.
-  bool all_recorded = true;  // Every name has a digest that may be used again.
+  std::uint64_t size = 0;  // Of every file.
+  // Of every inode the whole is known before anything is read; of some inode, but not its prefix.
+  bool all_known = true;
+  bool some_known_without_prefix = false;
   // All of them when the class is small, otherwise none.
   std::vector<CandidateFile> names;
 
@@ -27,14 +29,16 @@ struct SizeClass {
   std::uint64_t name_count() const { return end - first; }
   std::uint64_t bytes() const { return name_count() * size; }
 
-  // What is read of its files, one after the other, as long as they are not told apart. A file of
-  // at most kContentEndBytes is its own prefix; one of twice as much is read whole at once rather
-  // than in two halves; where all digests are recorded there is nothing to find out before them.
+  // What its files are told apart by, one part after the other, as long as they are not. Where all
+  // are known there is nothing to find out before that; a file of at most twice kContentEndBytes is
+  // read whole rather than in two halves, and at once rather than to compare it with one whose
+  // prefix is not known; tiny ones are digested sooner than opened again.
   std::span<const ContentPart> stages() const;
 };
 
-// A digest of the whole content that the job can use.
-bool HasRecordedDigest(const FileEntry& file, const ReconcileOptions& options);
+// Files of classes that are not small are digested at once up to this size. (In a small class a
+// file of up to kContentEndBytes is kept in memory until it is known whether its digest is wanted.)
+inline constexpr std::uint64_t kDigestAtOnceBytes = 4 * 1024;
 
 // Reads the candidates class by class, and passes over classes that cannot make a plan. A class
 // that is not small is read once, to find its end. Memory: one small class and one page. Not

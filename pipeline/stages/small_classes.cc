@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <utility>
@@ -11,9 +13,11 @@
 
 #include "pipeline/async/async_generator.h"
 #include "pipeline/async/task.h"
+#include "pipeline/fs/content_digester.h"
+#include "pipeline/fs/hasher.h"
 #include "pipeline/ops/transform_concurrently.h"
+#include "pipeline/stages/busy_time.h"
 #include "pipeline/stages/candidate_list.h"
-#include "pipeline/stages/candidate_pages.h"
 #include "pipeline/stages/digest.h"
 #include "pipeline/stages/group.h"
 #include "pipeline/stages/inode.h"
@@ -25,7 +29,6 @@ namespace sluice {
 namespace {
 
 using Batch = std::vector<SizeClass>;
-using Inodes = std::vector<Inode>;
 
 // Puts small classes together as long as they fit; one that does not fit alone is a batch.
 AsyncGenerator<Batch> SmallBatches(SizeClassReader* classes) {
@@ -48,88 +51,147 @@ AsyncGenerator<Batch> SmallBatches(SizeClassReader* classes) {
   if (!batch.empty()) co_yield std::move(batch);
 }
 
-// Decides one small class.
+// Decides one small class. Each of its files is opened once, and stays open from its first part to
+// its last; one that is its own prefix is read once, and its bytes are kept until it is known
+// whether they are to be digested.
 class Decision final {
  public:
-  Decision(const ReconcileContextPtr& context, const std::stop_token& stop, SizeClass size_class)
+  Decision(const ReconcileContext& context, std::stop_token stop, SizeClass size_class)
       : context_(context),
-        stop_(stop),
-        inodes_(InodesOf(size_class, *context)),
-        pages_(*context->deps.candidates, size_class.first, std::move(size_class.names)) {}
+        size_class_(std::move(size_class)),
+        reader_(context, std::move(stop)),
+        members_(MembersOf(size_class_, context)) {}
+
+  // Begins to read what Run reads first.
+  void ReadAhead() { ReadAhead(size_class_.stages().front()); }
 
   // Appends what there is to hand on.
-  Task<> Run(std::span<const ContentPart> stages, std::vector<GroupItem>& out) {
-    for (const ContentPart part : stages) {
+  Task<> Run(const ReconcileContextPtr& context, std::vector<GroupItem>& out) {
+    KeepContents();
+    for (const ContentPart part : size_class_.stages()) {
+      if (part != size_class_.stages().front()) ReadAhead(part);
       co_await Read(part);
-      std::sort(inodes_.begin(), inodes_.end(), ByContent());
-      DropLoneInodes();
+      const ByContent by_content(part);
+      std::ranges::sort(members_, by_content, &Member::inode);
+      DropLoneInodes(by_content, out);
     }
-    for (ItemError& error : errors_) out.emplace_back(std::move(error));
-    for (auto first = inodes_.begin(); first != inodes_.end();) {
-      const auto last = EndOfGroup(first);
-      AppendGroup(first, last, out);
+    for (auto first = members_.begin(); first != members_.end();) {
+      const auto last = EndOfGroup(first, ByContent());
+      AppendGroup(context, first, last, out);
       first = last;
     }
+    for (ItemError& error : reader_.TakeErrors()) out.emplace_back(std::move(error));
   }
 
  private:
-  static Inodes InodesOf(const SizeClass& size_class, const ReconcileContext& context) {
-    Inodes inodes;
+  struct Member {
+    Inode inode;
+    OpenedFile file;
+    std::span<std::uint8_t> content;  // All of it, when its prefix has been read.
+  };
+  using Members = std::vector<Member>;
+
+  static Members MembersOf(SizeClass& size_class, const ReconcileContext& context) {
+    const DigestAlgorithm algorithm = context.options.digest_algorithm;
+    Members members;
+    Knowledge knowledge;
     std::uint64_t position = size_class.first;
-    for (const CandidateFile& name : size_class.names) {
-      if (inodes.empty() || !AddName(name, context.options, inodes.back())) {
-        inodes.push_back(MakeInode(name, position, context.options));
+    for (CandidateFile& name : size_class.names) {
+      if (!members.empty() && knowledge.Add(name, algorithm)) {
+        ++members.back().inode.names;
+      } else {
+        knowledge = Knowledge(name, algorithm);
+        members.push_back({.inode = {.name = name, .position = position, .key = {}}});
       }
+      members.back().inode.key = knowledge.key();
       ++position;
     }
-    context.deps.counters.group.Add(inodes.size(), inodes.size() * size_class.size);
-    context.deps.counters.LowerItemsTotal(size_class.names.size() - inodes.size());
-    return inodes;
+    context.deps.counters.group.Add(members.size(), members.size() * size_class.size);
+    context.deps.counters.LowerItemsTotal(size_class.names.size() - members.size());
+    return members;
+  }
+
+  // Room for the files that are their own prefix, unless its digest is the one that is wanted.
+  void KeepContents() {
+    const std::uint64_t size = size_class_.size;
+    const bool prefix_first = size_class_.stages().front() == ContentPart::kPrefix;
+    if (!prefix_first || size > kContentEndBytes ||
+        context_.options.digest_algorithm == ContentKey::kStageAlgorithm) {
+      return;
+    }
+    contents_ = std::make_unique_for_overwrite<std::uint8_t[]>(members_.size() * size);
+    std::uint8_t* next = contents_.get();
+    for (Member& member : members_) {
+      if (!member.inode.key.of(ContentPart::kPrefix)) member.content = {next, size};
+      next += size;
+    }
+  }
+
+  void ReadAhead(ContentPart part) {
+    for (Member& member : members_) {
+      const bool in_memory = part == ContentPart::kWhole && !member.content.empty();
+      if (!in_memory) reader_.ReadAhead(part, member.inode, member.file);
+    }
   }
 
   Task<> Read(ContentPart part) {
-    Inodes read;
-    for (Inode& inode : inodes_) {
-      const bool ok = co_await ReadPart(part, *context_, stop_, pages_, inode, errors_);
-      if (ok) read.push_back(std::move(inode));
+    const DigestAlgorithm algorithm = context_.options.digest_algorithm;
+    Members read;
+    for (Member& member : members_) {
+      std::optional<Digest>& whole = member.inode.key.of(ContentPart::kWhole);
+      if (part == ContentPart::kWhole && !whole && !member.content.empty()) {
+        whole = DigestOf(algorithm, member.content);
+      }
+      const bool ok = co_await reader_.Read(part, member.inode, member.file, &member.content);
+      if (ok) read.push_back(std::move(member));
     }
-    inodes_ = std::move(read);
+    members_ = std::move(read);
   }
 
   // Inodes that are not one of enough copies.
-  void DropLoneInodes() {
-    auto kept = inodes_.begin();
-    for (auto first = inodes_.begin(); first != inodes_.end();) {
-      const auto last = EndOfGroup(first);
+  void DropLoneInodes(const ByContent& by_content, std::vector<GroupItem>& out) {
+    Members kept;
+    for (auto first = members_.begin(); first != members_.end();) {
+      const auto last = EndOfGroup(first, by_content);
       CopyTally tally;
-      for (auto inode = first; inode != last; ++inode) {
-        tally.AddInode(inode->name.file.stat.device);
+      for (auto member = first; member != last; ++member) {
+        tally.AddInode(member->inode.name.file.stat.device);
       }
-      if (!tally.Suffices(context_->options)) {
-        first = last;
-      } else if (kept == first) {
-        kept = first = last;
-      } else {
-        while (first != last) *kept++ = std::move(*first++);
+      const bool suffices = tally.Suffices(context_.options);
+      for (; first != last; ++first) {
+        if (suffices) {
+          kept.push_back(std::move(*first));
+        } else {
+          HandOnKnown(first->inode, out);
+        }
       }
     }
-    inodes_.erase(kept, inodes_.end());
+    members_ = std::move(kept);
   }
 
-  Inodes::iterator EndOfGroup(Inodes::iterator first) {
-    return std::find_if(first, inodes_.end(),
-                        [first](const Inode& inode) { return inode.key != first->key; });
+  static void HandOnKnown(const Inode& inode, std::vector<GroupItem>& out) {
+    if (!inode.key.empty()) out.emplace_back(inode.known());
   }
 
-  void AppendGroup(Inodes::iterator first, Inodes::iterator last, std::vector<GroupItem>& out) {
-    auto group = std::make_unique<Group>(context_, *first->key.of(ContentPart::kWhole));
-    for (auto inode = first; inode != last; ++inode) {
-      for (std::uint64_t i = 0; i < inode->names; ++i) {
-        auto name = CheckedName(*inode, inode->position + i, *context_, pages_);
-        if (auto* error = std::get_if<ItemError>(&name)) {
-          out.emplace_back(std::move(*error));
+  Members::iterator EndOfGroup(Members::iterator first, const ByContent& by_content) {
+    return std::find_if(first, members_.end(), [first, &by_content](const Member& member) {
+      return !by_content.Same(member.inode.key, first->inode.key);
+    });
+  }
+
+  void AppendGroup(const ReconcileContextPtr& context, Members::iterator first,
+                   Members::iterator last, std::vector<GroupItem>& out) {
+    auto group = std::make_unique<Group>(context, *first->inode.key.of(ContentPart::kWhole));
+    for (; first != last; ++first) {
+      const Inode& inode = first->inode;
+      HandOnKnown(inode, out);
+      for (std::uint64_t i = 0; i < inode.names; ++i) {
+        const std::uint64_t position = inode.position + i;
+        const CandidateFile& name = size_class_.names[position - size_class_.first];
+        if (SameVersion(name.file.stat, inode.name.file.stat)) {
+          group->Add(name);
         } else {
-          group->Add(std::get<CandidateFile>(std::move(name)));
+          out.emplace_back(ChangedSinceRecorded(name.file.path));
         }
       }
     }
@@ -137,23 +199,26 @@ class Decision final {
     if (group->MakesPlan()) out.emplace_back(std::move(group));
   }
 
-  const ReconcileContextPtr& context_;
-  const std::stop_token& stop_;
-  Inodes inodes_;
-  CandidatePages pages_;
-  std::vector<ItemError> errors_;
+  const ReconcileContext& context_;
+  SizeClass size_class_;
+  InodeReader reader_;
+  Members members_;
+  std::unique_ptr<std::uint8_t[]> contents_;
 };
 
 Task<std::vector<GroupItem>> DecideBatch(ReconcileContextPtr context, Batch batch,
                                          std::stop_token stop) {
   co_await context->deps.scope.executor().YieldIfBusy();
-  std::vector<GroupItem> decided;
+  const BusyTime busy(context->deps.counters.digest);
   DecidedUpTo up_to{.end = batch.back().end};
+  std::deque<Decision> decisions;
   for (SizeClass& size_class : batch) {
     up_to.bytes += size_class.bytes();
-    const std::span<const ContentPart> stages = size_class.stages();
-    Decision decision(context, stop, std::move(size_class));
-    co_await decision.Run(stages, decided);
+    decisions.emplace_back(*context, stop, std::move(size_class)).ReadAhead();
+  }
+  std::vector<GroupItem> decided;
+  for (; !decisions.empty(); decisions.pop_front()) {
+    co_await decisions.front().Run(context, decided);
   }
   decided.emplace_back(up_to);
   co_return decided;

@@ -5,23 +5,27 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "gtest/gtest.h"
 
 #include "pipeline/async/executor.h"
 #include "pipeline/async/inline_executor.h"
 #include "pipeline/async/status_error.h"
+#include "pipeline/fs/file_reading.h"
 #include "pipeline/fs/hasher.h"
 #include "tests/unit/async/started.h"
 #include "tests/unit/fs/ordinary_user.h"
@@ -106,7 +110,7 @@ TEST_F(FileContentDigesterTest, DigestsAFileInTurnsWithOthers) {
   Started<void> waiting(TakeTurns(executor, kTurns));
   Reading other(digester_.DigestFile(Request("file"), executor, {}));
   EXPECT_FALSE(other.done());
-  EXPECT_EQ(executor.RunAll(), 2 * kTurns);
+  EXPECT_EQ(executor.RunAll(), 2 * kTurns - 1);
   EXPECT_EQ(std::get<ContentDigest>(other.Get()).digest, Sha256(content));
 }
 
@@ -265,6 +269,104 @@ TEST_F(FileContentDigesterTest, NeverDigestsAFileWhoseSizeIsNotThatOfItsContent)
   EXPECT_EQ(std::get<ItemError>(Run(digester, request)).reason, ItemError::Reason::kUnstable);
 }
 
+TEST_F(FileContentDigesterTest, DigestsTheMiddleOfALargeFileBeforeItsEnd) {
+  const std::string content = Pattern(kContentMiddleFromBytes + 1);
+  tree_.Write("file", content);
+  DigestRequest request = Request("file");
+  request.part = ContentPart::kSuffix;
+  EXPECT_EQ(Read(request).digest, Sha256(content.substr(content.size() / 2, kContentEndBytes) +
+                                         content.substr(content.size() - kContentEndBytes)));
+}
+
+// A file of `size` with `bytes` at `place`, and holes around them.
+std::string Sparse(const TempTree& tree, std::size_t size, const std::string& bytes,
+                   std::size_t place) {
+  const std::string path = tree.Write("sparse");
+  std::filesystem::resize_file(path, size);
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  EXPECT_EQ(::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(place)),
+            static_cast<ssize_t>(bytes.size()));
+  std::string content(size, '\0');
+  return content.replace(place, bytes.size(), bytes);
+}
+
+TEST_F(FileContentDigesterTest, DigestsHolesWithoutReadingThem) {
+  for (const std::size_t size : {100'000UL, 3'000'000UL, 20'000'001UL}) {
+    for (const std::size_t place : {0UL, size / 2, size - 10}) {
+      const std::string content = Sparse(tree_, size, "0123456789", place);
+      for (const auto part : {ContentPart::kPrefix, ContentPart::kSuffix, ContentPart::kWhole}) {
+        DigestRequest request = Request("sparse");
+        request.part = part;
+        std::string expected;
+        for (const Extent& extent : ExtentsOf(part, size)) {
+          expected += content.substr(extent.begin, extent.size());
+        }
+        const ContentDigest read = Read(request);
+        EXPECT_EQ(read.digest, Sha256(expected)) << size << ' ' << place;
+        EXPECT_LE(read.bytes_read, 64U * 1024) << "a block or two";
+      }
+    }
+  }
+}
+
+void FillTheHole(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  EXPECT_EQ(::pwrite(file.get(), "x", 1, 1'000'000), 1);
+}
+
+TEST_F(FileContentDigesterTest, NoticesThatAHoleIsFilledMeanwhile) {
+  Sparse(tree_, 3'000'000, "abc", 0);
+  digester_.set_after_read_for_test(&FillTheHole);
+  EXPECT_EQ(Fail(Request("sparse")).reason, ItemError::Reason::kChanged);
+}
+
+TEST_F(FileContentDigesterTest, ReadsNothingThatTookAFilesPlace) {
+  for (const OnChange on_change : {OnChange::kFail, OnChange::kFollow}) {
+    tree_.Write("file", "content");
+    const DigestRequest request = Request("file", on_change);
+    tree_.Remove("file");
+    tree_.MakeFifo("file");
+    EXPECT_EQ(Fail(request).reason, ItemError::Reason::kChanged);
+    tree_.Remove("file");
+    tree_.MakeDirectory("file");
+    EXPECT_EQ(Fail(request).reason, ItemError::Reason::kChanged);
+    tree_.Remove("file");
+  }
+}
+
+TEST_F(FileContentDigesterTest, KeepsTheBytesOfWhatFits) {
+  tree_.Write("file", "content");
+  std::array<std::uint8_t, 7> bytes{};
+  DigestRequest request = Request("file");
+  request.keep = std::span(bytes).first(6);
+  EXPECT_FALSE(Read(request).kept);
+  request.keep = bytes;
+  EXPECT_TRUE(Read(request).kept);
+  EXPECT_EQ(std::string(bytes.begin(), bytes.end()), "content");
+}
+
+TEST_F(FileContentDigesterTest, ReadsWhatWasOpenedAhead) {
+  tree_.Write("file", "content");
+  DigestRequest request = Request("file");
+  OpenedFile file;
+  digester_.ReadAhead(request, file);
+  request.opened = file.fd();
+  EXPECT_EQ(Read(request).digest, Sha256("content"));
+  tree_.Remove("file");
+  EXPECT_EQ(Fail(request).reason, ItemError::Reason::kChanged);
+}
+
+TEST_F(FileContentDigesterTest, KeepsFewFilesOpenAhead) {
+  tree_.Write("file", "content");
+  std::vector<OpenedFile> files(FileContentDigester::kMaxOpened + 1);
+  for (OpenedFile& file : files) digester_.ReadAhead(Request("file"), file);
+  EXPECT_GE(files[FileContentDigester::kMaxOpened - 1].fd(), 0);
+  EXPECT_EQ(files.back().fd(), -1);
+  files.front() = {};
+  digester_.ReadAhead(Request("file"), files.back());
+  EXPECT_GE(files.back().fd(), 0);
+}
+
 TEST_F(FileContentDigesterTest, StopsBeforeItReads) {
   tree_.Write("file", "abc");
   std::stop_source stop;
@@ -284,18 +386,6 @@ TEST_F(FileContentDigesterTest, ReadsPathsLongerThanTheSystemTakes) {
   const DeepChain chain(tree_.root(), 60, std::string(200, 'd'));
   const std::string path = chain.DeepestPath() + "/f";
   EXPECT_EQ(Read({.path = path, .on_change = OnChange::kFollow}).digest, Sha256(""));
-}
-
-TEST_F(FileContentDigesterTest, ChecksAVersionWithoutReading) {
-  const std::string path = tree_.Write("file", "abc");
-  const FileStat recorded = tree_.Stat("file");
-  EXPECT_EQ(digester_.CheckVersion(path, recorded), std::nullopt);
-  tree_.Write("file", "abcd");
-  EXPECT_EQ(digester_.CheckVersion(path, recorded)->reason, ItemError::Reason::kChanged);
-  tree_.Remove("file");
-  EXPECT_EQ(digester_.CheckVersion(path, recorded)->reason, ItemError::Reason::kVanished);
-  tree_.MakeFifo("file");
-  EXPECT_EQ(digester_.CheckVersion(path, recorded)->reason, ItemError::Reason::kChanged);
 }
 
 }  // namespace

@@ -41,11 +41,6 @@ class FakeDigester final : public ContentDigester {
     co_return DigestOf(request.expected);
   }
 
-  std::optional<ItemError> CheckVersion(const std::string& /*path*/,
-                                        const FileStat& /*expected*/) override {
-    return std::nullopt;
-  }
-
   // The paths that were read.
   std::vector<std::string> read() const {
     const std::lock_guard lock(mutex_);

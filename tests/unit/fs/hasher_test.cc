@@ -71,6 +71,12 @@ TEST_P(HasherTest, DependsOnTheBytesAndNotOnTheirPieces) {
   }
 }
 
+TEST_P(HasherTest, DigestsAtOnceWhatItDigestsInPieces) {
+  EXPECT_EQ(DigestText(DigestOf(GetParam().algorithm, {})), GetParam().empty);
+  EXPECT_EQ(DigestText(DigestOf(GetParam().algorithm, BytesOf("abc"))), GetParam().abc);
+  EXPECT_EQ(DigestText(DigestOf(GetParam().algorithm, MillionBytes())), GetParam().million);
+}
+
 TEST_P(HasherTest, BeginsAnewAfterFinish) {
   const std::unique_ptr<Hasher> hasher = MakeHasher(GetParam().algorithm);
   hasher->Update(BytesOf("something else"));

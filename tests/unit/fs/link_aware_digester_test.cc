@@ -125,11 +125,6 @@ class SlowDigester final : public ContentDigester {
     co_await executor.Schedule(stop);
     co_return FakeDigester::DigestOf(request.expected);
   }
-  std::optional<ItemError> CheckVersion(const std::string& /*path*/,
-                                        const FileStat& /*expected*/) override {
-    return std::nullopt;
-  }
-
   int reads = 0;
 };
 

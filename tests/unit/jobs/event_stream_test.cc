@@ -29,9 +29,6 @@ class NoDigester final : public ContentDigester {
                                              std::stop_token) override {
     co_return MakeItemError(request.path, "open", EIO);
   }
-  std::optional<ItemError> CheckVersion(const std::string&, const FileStat&) override {
-    return std::nullopt;
-  }
 };
 
 v1::JobSpec ScanSpec() {

@@ -41,11 +41,6 @@ class GatedDigester final : public ContentDigester {
     co_return ContentDigest{
         .digest = hasher->Finish(), .stat = request.expected, .bytes_read = request.expected.size};
   }
-  std::optional<ItemError> CheckVersion(const std::string& /*path*/,
-                                        const FileStat& /*expected*/) override {
-    return std::nullopt;
-  }
-
   void Open() { Allow(1'000'000'000); }
   void Allow(int files) {
     allowed_ += files;

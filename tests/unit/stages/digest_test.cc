@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <latch>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include "pipeline/async/executor.h"
@@ -95,14 +97,28 @@ class DigestTest : public testing::Test {
 using DigestAllTest = DigestTest;
 using DigestCandidatesTest = DigestTest;
 
-TEST_F(DigestAllTest, KeepsTheOrderOfTheSource) {
+TEST_F(DigestAllTest, DigestsEveryRegularFile) {
   const auto items = Files(500, [](auto i) { return File(std::to_string(i), i, i); });
   std::vector<ScanItem> expected = items;
   for (ScanItem& item : expected) {
     auto& file = std::get<FileEntry>(item);
     file.digest = FakeDigester::DigestOf(file.stat).digest;
   }
-  EXPECT_EQ(Run(All(items)), expected);
+  EXPECT_THAT(Run(All(items)), testing::UnorderedElementsAreArray(expected));
+}
+
+TEST_F(DigestAllTest, HugeFileHoldsBackNoSmallOnes) {
+  std::latch small_ones_are_out(1);
+  answer_ = [&](const DigestRequest& request) -> ItemResult<ContentDigest> {
+    if (request.path == "/huge") small_ones_are_out.wait();
+    return FakeDigester::DigestOf(request.expected);
+  };
+  auto items = Files(4 * kDigestChunkItems, [](auto i) { return File(std::to_string(i), i, 1); });
+  items.insert(items.begin(), File("/huge", 1000, kDigestChunkBytes));
+  auto digested = All(items);
+  for (std::size_t i = 1; i < items.size(); ++i) EXPECT_TRUE(SyncWait(NextOf(&digested)));
+  small_ones_are_out.count_down();
+  EXPECT_EQ(std::get<FileEntry>(*SyncWait(NextOf(&digested))).path, "/huge");
 }
 
 TEST_F(DigestAllTest, PassesAllElseUntouched) {
@@ -172,6 +188,45 @@ TEST_F(DigestAllTest, PullsFewLargeFilesAtATime) {
       All(std::vector<ScanItem>(10, File("/large", 1, kDigestChunkBytes)), 1);
   EXPECT_TRUE(SyncWait(NextOf(&files)));
   EXPECT_LE(pulled_, 2U);
+}
+
+// What a base scan recorded of these files; trusted before the time 100.
+RecordedDigests BaseOf(const std::vector<FileEntry>& files) {
+  RecordedDigests::Builder builder(kSha256, 100, testing::TempDir());
+  for (const FileEntry& file : files) builder.Add(file);
+  ThreadPool pool(1);
+  return SyncWait(builder.Finish(pool));
+}
+
+FileEntry WithDigest(FileEntry file) {
+  file.digest = FakeDigester::DigestOf(file.stat).digest;
+  return file;
+}
+
+TEST_F(DigestAllTest, TakesOverTheDigestsOfTheSameVersionsUnread) {
+  FileEntry changed = File("/changed", 2, 10);
+  FileEntry racy = File("/racy", 3, 10);
+  racy.stat.change_time_ns = 100;
+  const RecordedDigests base = BaseOf(
+      {WithDigest(File("/old", 1, 10)), WithDigest(changed), WithDigest(racy), File("/b", 4, 10)});
+  ++changed.stat.modify_time_ns;
+  deps_.base = &base;
+  const auto items = Run(All({File("/moved", 1, 10), changed, racy, File("/b", 4, 10)}));
+  EXPECT_EQ(Digested(items).size(), 4U);
+  EXPECT_THAT(digester_.read(), testing::UnorderedElementsAre("/changed", "/racy", "/b"));
+  EXPECT_EQ(counters_.digest.items, 3U);
+  EXPECT_EQ(counters_.items_total, 3U);
+}
+
+TEST_F(DigestCandidatesTest, TakesOverDigestsOfFilesThatShareTheirSizeOnly) {
+  const RecordedDigests base =
+      BaseOf({WithDigest(File("/a", 1, 5)), WithDigest(File("/alone", 2, 6))});
+  deps_.base = &base;
+  const auto items = Run(Candidates({File("/a", 1, 5), File("/alone", 2, 6), File("/b", 3, 5)}));
+  EXPECT_EQ(Digested(items), (std::set<std::string>{"/a", "/b"}));
+  EXPECT_EQ(digester_.read(), std::vector<std::string>{"/b"});
+  EXPECT_EQ(counters_.items_total, 1U);
+  EXPECT_EQ(counters_.bytes_total, 5U);
 }
 
 TEST_F(DigestAllTest, EndsWithTheFailureOfItsSource) {

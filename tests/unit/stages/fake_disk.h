@@ -23,6 +23,8 @@
 #include "pipeline/async/status_error.h"
 #include "pipeline/fs/content_digester.h"
 #include "pipeline/fs/file.h"
+#include "pipeline/fs/file_reading.h"
+#include "pipeline/fs/hasher.h"
 #include "pipeline/stages/candidate_list.h"
 
 namespace sluice {
@@ -105,13 +107,6 @@ class FakeDisk final : public ContentDigester {
     co_return ReadNow(request);
   }
 
-  std::optional<ItemError> CheckVersion(const std::string& path,
-                                        const FileStat& expected) override {
-    std::lock_guard lock(mutex_);
-    ++checks_;
-    return Check(path, expected);
-  }
-
   void FailToRead(const std::string& path, ItemError::Reason reason) { unreadable_[path] = reason; }
 
   // From now on every digest waits until its stop is requested.
@@ -126,24 +121,19 @@ class FakeDisk final : public ContentDigester {
     return static_cast<std::size_t>(std::count_if(
         reads_.begin(), reads_.end(), [part](const Read& read) { return read.part == part; }));
   }
-  std::size_t checks() const {
-    std::lock_guard lock(mutex_);
-    return checks_;
-  }
   std::uint64_t bytes_read() const {
     std::lock_guard lock(mutex_);
     return bytes_read_;
   }
 
-  // FNV-1a: enough to tell a test's contents apart.
   static Digest DigestOf(std::string_view bytes, DigestAlgorithm algorithm) {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    for (const char byte : bytes) hash = (hash ^ static_cast<std::uint8_t>(byte)) * 0x100000001b3;
-    Digest digest{.algorithm = algorithm, .bytes = {}};
-    for (std::size_t i = 0; i < 8; ++i) {
-      digest.bytes[i] = static_cast<std::uint8_t>(hash >> (8 * i));
-    }
-    return digest;
+    return sluice::DigestOf(algorithm,
+                            {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  }
+  // As a job finds it that reads this part of it.
+  static Digest DigestOfPart(const std::string& content, ContentPart part,
+                             DigestAlgorithm algorithm) {
+    return DigestOf(PartOf(content, part), algorithm);
   }
 
  private:
@@ -161,24 +151,22 @@ class FakeDisk final : public ContentDigester {
       return ItemError{.path = request.path, .operation = "read", .reason = forbidden->second};
     }
     const Inode& inode = *names_.at(request.path);
-    const std::string_view content = PartOf(inode.content, request.part);
+    const std::string content = PartOf(inode.content, request.part);
     bytes_read_ += content.size();
+    const bool keep = !content.empty() && request.keep.size() >= content.size();
+    if (keep) std::ranges::copy(content, request.keep.begin());
     return ContentDigest{.digest = DigestOf(content, request.algorithm),
                          .stat = inode.stat,
-                         .bytes_read = content.size()};
+                         .bytes_read = content.size(),
+                         .kept = keep};
   }
 
-  static std::string_view PartOf(std::string_view content, ContentPart part) {
-    const std::size_t end = std::min<std::size_t>(content.size(), kContentEndBytes);
-    switch (part) {
-      case ContentPart::kPrefix:
-        return content.substr(0, end);
-      case ContentPart::kSuffix:
-        return content.substr(content.size() - end);
-      case ContentPart::kWhole:
-        break;
+  static std::string PartOf(const std::string& content, ContentPart part) {
+    std::string bytes;
+    for (const Extent& extent : ExtentsOf(part, content.size())) {
+      bytes += content.substr(extent.begin, extent.size());
     }
-    return content;
+    return bytes;
   }
 
   std::optional<ItemError> Check(const std::string& path, const FileStat& expected) const {
@@ -208,7 +196,6 @@ class FakeDisk final : public ContentDigester {
   mutable std::mutex mutex_;
   std::condition_variable_any stopped_;
   std::vector<Read> reads_;
-  std::size_t checks_ = 0;
   std::uint64_t bytes_read_ = 0;
 };
 

@@ -28,6 +28,7 @@ namespace sluice {
 struct Reconciled {
   std::vector<Plan> plans;  // Parts.
   std::vector<ItemError> errors;
+  std::vector<KnownContent> contents;
   std::vector<std::uint64_t> checkpoints;
 };
 
@@ -42,6 +43,8 @@ inline Task<Reconciled> Drain(AsyncGenerator<ReconcileItem> items) {
       result.plans.push_back(std::move(*plan));
     } else if (const auto* checkpoint = std::get_if<ReconcileCheckpoint>(&*item)) {
       result.checkpoints.push_back(checkpoint->position);
+    } else if (const auto* contents = std::get_if<KnownContents>(&*item)) {
+      result.contents.insert(result.contents.end(), contents->begin(), contents->end());
     } else {
       result.errors.push_back(std::get<ItemError>(*std::move(item)));
     }

@@ -64,11 +64,6 @@ class EndlessCopies final : public CandidateList, public ContentDigester {
     co_return ContentDigest{.digest = FakeDisk::DigestOf("content", request.algorithm),
                             .stat = request.expected};
   }
-
-  std::optional<ItemError> CheckVersion(const std::string& /*path*/,
-                                        const FileStat& /*expected*/) override {
-    return std::nullopt;
-  }
 };
 
 // What the parts came to, and the most memory that was in use meanwhile (0 under sanitizers, whose
@@ -86,7 +81,7 @@ Task<Totals> Summarize(AsyncGenerator<ReconcileItem> items) {
   Totals totals;
   const std::size_t before = ::mallinfo2().uordblks;
   while (auto item = co_await items.Next()) {
-    if (std::holds_alternative<ReconcileCheckpoint>(*item)) continue;
+    if (!std::holds_alternative<Plan>(*item)) continue;
     const Plan& plan = std::get<Plan>(*item);
     ++totals.parts;
     totals.last_parts += plan.last_part ? 1 : 0;

@@ -45,7 +45,7 @@ TEST(ReconcileChanges, VanishedAndChangedFilesAreErrorsAndInNoPlan) {
   }
 }
 
-TEST(ReconcileChanges, RecordedDigestOfAChangedFileIsNotUsed) {
+TEST(ReconcileChanges, WhatIsRecordedIsTrustedAsOfTheScan) {
   ReconcileRig rig;
   AddCopies(rig.disk, "a", 2, "content");
   rig.disk.RecordDigest("/a0");
@@ -53,9 +53,9 @@ TEST(ReconcileChanges, RecordedDigestOfAChangedFileIsNotUsed) {
   rig.Scan();
   rig.disk.Touch("/a1");
   const Reconciled result = rig.Run();
-  EXPECT_THAT(result.plans, IsEmpty());
-  ASSERT_THAT(result.errors, SizeIs(1));
-  EXPECT_EQ(result.errors[0].reason, Reason::kChanged);
+  EXPECT_THAT(rig.disk.reads(), IsEmpty());
+  ASSERT_THAT(result.plans, SizeIs(1));
+  EXPECT_NE(result.plans[0].copies[1].file.stat, rig.disk.stat("/a1"));
 }
 
 TEST(ReconcileChanges, InodeIsReadByAnotherNameWhereTheFirstOneVanished) {
@@ -88,20 +88,29 @@ TEST(ReconcileChanges, EveryNameThatFailsIsOneErrorEach) {
   EXPECT_THAT(PathsOf(result.plans[0]), ElementsAre("/z0", "/z1"));
 }
 
-TEST(ReconcileChanges, NameThatVanishedCountsAsALinkOutsideOfThePlan) {
+TEST(ReconcileChanges, OtherNamesOfWhatWasReadAreTrustedAsOfTheScan) {
   for (const std::size_t others : {1, 100}) {
     ReconcileRig rig;
-    rig.options.keep = {{.criterion = KeepRule::Criterion::kOldest, .glob = {}, .pattern = {}}};
     AddCopies(rig.disk, "a", others, "content");
     rig.disk.AddFile("/x", "content");
     rig.disk.AddLink("/y", "/x");
     rig.Scan();
     rig.disk.Remove("/y");
     const Reconciled result = rig.Run();
-    EXPECT_THAT(PathsOf(result.errors), ElementsAre("/y"));
+    EXPECT_THAT(result.errors, IsEmpty());
     ASSERT_THAT(result.plans, SizeIs(1));
-    EXPECT_EQ(result.plans[0].recoverable_bytes, 7 * (others - 1));
+    EXPECT_EQ(result.plans[0].copies.size(), others + 2);
   }
+}
+
+TEST(ReconcileChanges, LinkThatWasNotScannedKeepsItsStorage) {
+  ReconcileRig rig;
+  rig.options.keep = {{.criterion = KeepRule::Criterion::kOldest, .glob = {}, .pattern = {}}};
+  AddCopies(rig.disk, "a", 2, "content");
+  ++rig.disk.stat("/a1").link_count;
+  const Reconciled result = rig.ScanAndRun();
+  ASSERT_THAT(result.plans, SizeIs(1));
+  EXPECT_EQ(result.plans[0].recoverable_bytes, 0U);
 }
 
 TEST(ReconcileChanges, NameRecordedInAnotherVersionIsAnError) {
@@ -162,6 +171,7 @@ TEST(ReconcileLaziness, LargeClassIsNotBegunBeforeTheSmallOnesAreHandedOn) {
   rig.Scan();
   auto items = rig.Start();
   ASSERT_TRUE(std::holds_alternative<Plan>(*Pull(items)));
+  ASSERT_TRUE(std::holds_alternative<KnownContents>(*Pull(items)));
   ASSERT_TRUE(std::holds_alternative<ReconcileCheckpoint>(*Pull(items)));
   EXPECT_EQ(rig.disk.reads().size(), 2u);
   ASSERT_TRUE(std::holds_alternative<Plan>(*Pull(items)));
