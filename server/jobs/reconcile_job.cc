@@ -32,6 +32,7 @@ std::vector<std::string> InputsOf(const v1::JobSpec& spec) {
   for (const std::string& scan : spec.reconcile().scans()) {
     if (auto id = IdFromName(scan, "scans")) jobs.push_back(*std::move(id));
   }
+  if (auto id = IdFromName(spec.reconcile().base_job(), "jobs")) jobs.push_back(*std::move(id));
   return jobs;
 }
 
@@ -96,16 +97,29 @@ void CheckFields(const v1::JobSpec& job_spec, FieldViolations& violations) {
   if (!FromProto(spec.digest_algorithm())) {
     violations.Add("spec.reconcile.digest_algorithm", "must be a known DigestAlgorithm");
   }
+  if (!spec.base_job().empty() && !IdFromName(spec.base_job(), "jobs")) {
+    violations.Add("spec.reconcile.base_job", "must be \"jobs/{id}\" of a reconcile job");
+  }
   CheckReadThreads(spec.read_threads(), "spec.reconcile.read_threads", violations);
 }
 
-absl::StatusOr<v1::Job> ReadScanJob(const std::string& scan, Catalog& catalog) {
-  absl::StatusOr<JobRecord> record = catalog.GetJob(*IdFromName(scan, "scans"));
-  if (absl::IsNotFound(record.status())) return NotFoundError("scan", scan);
+absl::Status CheckBaseJob(const std::string& name, Catalog& catalog) {
+  if (name.empty()) return absl::OkStatus();
+  const absl::StatusOr<JobRecord> record = catalog.GetJob(*IdFromName(name, "jobs"));
+  if (absl::IsNotFound(record.status())) return NotFoundError("job", name);
   if (!record.ok()) return CatalogError(record.status());
-  absl::StatusOr<v1::Job> job = ParseJob(*record);
-  if (job.ok() && !job->spec().has_scan()) return NotFoundError("scan", scan);
-  return job;
+  const absl::StatusOr<v1::Job> job = ParseJob(*record);
+  if (!job.ok()) return job.status();
+  if (!job->spec().has_reconcile()) {
+    return PreconditionError(
+        "BASE_JOB_OF_ANOTHER_KIND", name,
+        absl::StrCat("spec.reconcile.base_job: ", name, " is no reconcile job"));
+  }
+  if (!record->ended()) {
+    return PreconditionError("BASE_JOB_NOT_ENDED", name,
+                             absl::StrCat("spec.reconcile.base_job: ", name, " has not ended"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckWorld(const v1::JobSpec& spec, const JobEnvironment& environment) {
@@ -118,12 +132,9 @@ absl::Status CheckWorld(const v1::JobSpec& spec, const JobEnvironment& environme
           absl::StrCat(scan, " is not complete: its job has ",
                        IsFinal(job->state()) ? "failed or was cancelled" : "not ended"));
     }
-    if (job->oldest_sequence() > 1) {
-      return PreconditionError("SCAN_EXPIRED", scan,
-                               absl::StrCat("the files of ", scan, " are not kept any more"));
-    }
+    if (absl::Status kept = CheckScanIsKept(scan, *job); !kept.ok()) return kept;
   }
-  return absl::OkStatus();
+  return CheckBaseJob(spec.reconcile().base_job(), environment.catalog);
 }
 
 std::vector<KeepRule> KeepRulesOf(const v1::ReconcileSpec& spec) {
@@ -157,7 +168,17 @@ ReconcileOptions OptionsOf(const v1::ReconcileSpec& spec, Catalog& catalog) {
   return options;
 }
 
-CandidateQuery QueryOf(const v1::ReconcileSpec& spec) {
+// Adds what the job found out, if it has begun. One that is gone knows nothing.
+void AddKnown(const std::string& id, Catalog& catalog, CandidateQuery& query) {
+  const absl::StatusOr<JobRecord> record = catalog.GetJob(id);
+  if (absl::IsNotFound(record.status())) return;
+  ThrowIfError(record.status());
+  const v1::Job job = ValueOrThrow(ParseJob(*record));
+  if (job.has_start_time()) query.known.push_back({id, TrustedBefore(job)});
+}
+
+CandidateQuery QueryOf(const JobRun& run, Catalog& catalog) {
+  const v1::ReconcileSpec& spec = run.spec.reconcile();
   CandidateQuery query;
   for (const std::string& scan : spec.scans()) query.scans.push_back(*IdFromName(scan, "scans"));
   query.scope = spec.scope() == v1::ReconcileSpec::SCOPE_WITHIN_SCAN
@@ -165,6 +186,8 @@ CandidateQuery QueryOf(const v1::ReconcileSpec& spec) {
                     : CandidateQuery::Scope::kAcrossScans;
   if (spec.has_min_size()) query.min_size = spec.min_size();
   if (spec.has_max_size()) query.max_size = spec.max_size();
+  if (!spec.base_job().empty()) AddKnown(*IdFromName(spec.base_job(), "jobs"), catalog, query);
+  AddKnown(run.job_id, catalog, query);  // Of earlier runs, if there were any.
   return query;
 }
 
@@ -184,8 +207,8 @@ AsyncGenerator<JobItem> Start(const JobRun& run, const JobEnvironment& environme
   if (!run.checkpoint.empty() && !absl::SimpleAtoi(run.checkpoint, &options.start_position)) {
     throw StatusError(absl::DataLossError("the job's checkpoint cannot be read"));
   }
-  std::shared_ptr<CandidateList> candidates =
-      ValueOrThrow(environment.catalog.OpenCandidates(QueryOf(spec), run.scope.stop_token()));
+  std::shared_ptr<CandidateList> candidates = ValueOrThrow(environment.catalog.OpenCandidates(
+      QueryOf(run, environment.catalog), run.scope.stop_token()));
   auto items = Reconcile(std::move(options), {.candidates = std::move(candidates),
                                               .digester = environment.digester,
                                               .scope = run.scope,

@@ -9,9 +9,14 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "pipeline/async/status_error.h"
+#include "pipeline/async/task.h"
 #include "pipeline/fs/path_text.h"
 #include "pipeline/stages/digest.h"
 #include "pipeline/stages/enumerate.h"
+#include "pipeline/stages/recorded_digests.h"
+#include "server/jobs/job.h"
+#include "server/jobs/job_id.h"
 
 namespace sluice {
 namespace {
@@ -32,7 +37,10 @@ std::string_view StageOf(const v1::JobSpec& spec, const PipelineCounters& counte
   }
 }
 
-std::vector<std::string> InputsOf(const v1::JobSpec& /*spec*/) { return {}; }
+std::vector<std::string> InputsOf(const v1::JobSpec& spec) {
+  const std::optional<std::string> base = IdFromName(spec.scan().base_scan(), "scans");
+  return base ? std::vector{*base} : std::vector<std::string>();
+}
 
 // Calls fn(bytes, field) for each root of the spec.
 template <typename Fn>
@@ -80,6 +88,20 @@ void CheckTime(const google::protobuf::Timestamp& time, std::string field,
   }
 }
 
+bool Digests(const v1::ScanSpec& spec) {
+  return spec.digest_policy() == v1::DIGEST_POLICY_ALL ||
+         spec.digest_policy() == v1::DIGEST_POLICY_CANDIDATES;
+}
+
+void CheckBaseScan(const v1::ScanSpec& spec, FieldViolations& violations) {
+  if (spec.base_scan().empty()) return;
+  if (!IdFromName(spec.base_scan(), "scans")) {
+    violations.Add("spec.scan.base_scan", "must be \"scans/{id}\"");
+  } else if (!Digests(spec)) {
+    violations.Add("spec.scan.base_scan", "needs a digest_policy that digests");
+  }
+}
+
 void CheckFields(const v1::JobSpec& job_spec, FieldViolations& violations) {
   const v1::ScanSpec& spec = job_spec.scan();
   CheckRoots(spec, violations);
@@ -108,6 +130,7 @@ void CheckFields(const v1::JobSpec& job_spec, FieldViolations& violations) {
   if (!FromProto(spec.digest_algorithm())) {
     violations.Add("spec.scan.digest_algorithm", "must be a known DigestAlgorithm");
   }
+  CheckBaseScan(spec, violations);
   CheckReadThreads(spec.read_threads(), "spec.scan.read_threads", violations);
 }
 
@@ -141,8 +164,28 @@ absl::Status CheckRoot(const std::string& path, const std::string& field,
   }
 }
 
+absl::Status CheckBase(const v1::ScanSpec& spec, Catalog& catalog) {
+  const std::string& base = spec.base_scan();
+  if (base.empty()) return absl::OkStatus();
+  const absl::StatusOr<v1::Job> job = ReadScanJob(base, catalog);
+  if (!job.ok()) return job.status();
+  if (!job->has_end_time()) {
+    return PreconditionError(
+        "SCAN_NOT_COMPLETE", base,
+        absl::StrCat("spec.scan.base_scan: the job of ", base, " has not ended"));
+  }
+  const v1::ScanSpec& base_spec = job->spec().scan();
+  if (!Digests(base_spec) ||
+      FromProto(base_spec.digest_algorithm()) != FromProto(spec.digest_algorithm())) {
+    return PreconditionError(
+        "SCAN_WITHOUT_DIGESTS", base,
+        absl::StrCat("spec.scan.base_scan: ", base, " has not recorded digests of this algorithm"));
+  }
+  return CheckScanIsKept(base, *job);
+}
+
 absl::Status CheckWorld(const v1::JobSpec& job_spec, const JobEnvironment& environment) {
-  absl::Status status;
+  absl::Status status = CheckBase(job_spec.scan(), environment.catalog);
   ForEachRoot(job_spec.scan(), [&](const std::string& root, const std::string& field) {
     if (status.ok()) status = CheckRoot(*NormalizePath(root), field, environment);
   });
@@ -171,11 +214,13 @@ EnumerateOptions OptionsOf(const v1::ScanSpec& spec) {
 }
 
 AsyncGenerator<ScanItem> Digested(AsyncGenerator<ScanItem> items, const v1::ScanSpec& spec,
-                                  const JobRun& run, const JobEnvironment& environment) {
+                                  const JobRun& run, const JobEnvironment& environment,
+                                  const RecordedDigests* base) {
   const DigestDeps deps = {.digester = environment.digester,
                            .scope = run.scope,
                            .counters = run.counters,
-                           .recorded = run.recorded};
+                           .recorded = run.recorded,
+                           .base = base};
   const DigestAlgorithm algorithm = *FromProto(spec.digest_algorithm());
   const std::size_t threads = ReadThreads(spec.read_threads());
   switch (spec.digest_policy()) {
@@ -189,21 +234,44 @@ AsyncGenerator<ScanItem> Digested(AsyncGenerator<ScanItem> items, const v1::Scan
   }
 }
 
-AsyncGenerator<JobItem> ToJobItems(AsyncGenerator<ScanItem> source) {
-  while (auto item = co_await source.Next()) {
-    co_yield std::visit([](auto& value) { return JobItem(std::move(value)); }, *item);
+// What the base scan has digested and may be trusted.
+Task<RecordedDigests> ReadBase(const std::string& scan, const JobRun& run,
+                               const JobEnvironment& environment) {
+  constexpr std::size_t kPage = 1024;
+  Executor& executor = run.scope.executor();
+  const v1::Job job = ValueOrThrow(ReadScanJob(scan, environment.catalog));
+  const std::string id = *IdFromName(scan, "scans");
+  const std::int64_t trusted_before = TrustedBefore(job);
+  RecordedDigests::Builder digests(*FromProto(run.spec.scan().digest_algorithm()), trusted_before,
+                                   environment.spool_directory, run.scope.stop_token());
+  for (std::uint64_t next = 1;;) {
+    const auto page = ValueOrThrow(environment.catalog.ReadFiles(id, next, {}, kPage));
+    if (page.empty()) break;
+    for (const EventRecord& record : page) digests.Add(std::get<FileEntry>(record.event));
+    next = page.back().sequence + 1;
+    ThrowIfStopRequested(run.scope.stop_token());
+    co_await digests.Merge(executor);
+    co_await executor.YieldIfBusy();
   }
+  co_return co_await digests.Finish(executor);
 }
 
 AsyncGenerator<JobItem> Start(const JobRun& run, const JobEnvironment& environment) {
   const v1::ScanSpec& spec = run.spec.scan();
-  auto items =
+  std::optional<RecordedDigests> base;
+  if (!spec.base_scan().empty()) {
+    base.emplace(co_await ReadBase(spec.base_scan(), run, environment));
+  }
+  auto files =
       EnumerateTree(OptionsOf(spec), {.roots = environment.roots,
                                       .counters = run.counters,
                                       .stop = run.scope.stop_token(),
                                       .protected_directories = environment.protected_directories,
                                       .executor = &run.scope.executor()});
-  return ToJobItems(Digested(std::move(items), spec, run, environment));
+  auto items = Digested(std::move(files), spec, run, environment, base ? &*base : nullptr);
+  while (auto item = co_await items.Next()) {
+    co_yield std::visit([](auto& value) { return JobItem(std::move(value)); }, *item);
+  }
 }
 
 v1::Scan::State StateOf(v1::JobState state) {
@@ -229,6 +297,26 @@ JobKind ScanJobKind() {
           .check_fields = CheckFields,
           .check_world = CheckWorld,
           .start = Start};
+}
+
+absl::StatusOr<v1::Job> ReadScanJob(const std::string& scan, Catalog& catalog) {
+  absl::StatusOr<JobRecord> record = catalog.GetJob(*IdFromName(scan, "scans"));
+  if (absl::IsNotFound(record.status())) return NotFoundError("scan", scan);
+  if (!record.ok()) return CatalogError(record.status());
+  absl::StatusOr<v1::Job> job = ParseJob(*record);
+  if (job.ok() && !job->spec().has_scan()) return NotFoundError("scan", scan);
+  return job;
+}
+
+absl::Status CheckScanIsKept(const std::string& scan, const v1::Job& job) {
+  if (job.oldest_sequence() <= 1) return absl::OkStatus();
+  return PreconditionError("SCAN_EXPIRED", scan,
+                           absl::StrCat("the files of ", scan, " are not kept any more"));
+}
+
+std::int64_t TrustedBefore(const v1::Job& job) {
+  constexpr std::int64_t kMargin = 2'000'000'000;
+  return FromTimestamp(job.start_time()) - kMargin;
 }
 
 std::vector<std::string> ScanRoots(const v1::ScanSpec& spec) {
