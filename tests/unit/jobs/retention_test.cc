@@ -19,7 +19,9 @@ constexpr RetentionLimits kAYear{.job_retention = std::chrono::hours(24 * 365)};
 class RetentionTest : public testing::Test {
  protected:
   RetentionTest() {
-    for (int i = 0; i < 100; ++i) rig_.tree().Write(absl::StrCat("f", i), "content");
+    // Long names, so that the events of a scan take pages of their own in the store.
+    const std::string long_name(200, 'f');
+    for (int i = 0; i < 100; ++i) rig_.tree().Write(absl::StrCat(i, long_name), "content");
   }
 
   std::shared_ptr<Job> EndedScan() {
