@@ -169,9 +169,15 @@ class Figures(unittest.TestCase):
         self.assertEqual(hashing.parse_speed("type  262144 bytes\nsha256   2184708.10k\n"),
                          2184708100)
 
-    def test_numbers_show_three_digits(self):
-        self.assertEqual([report.number(x) for x in (0.01234, 1.234, 12.34, 1234.5)],
-                         ["0.0123", "1.23", "12.3", "1,234"])
+    def test_numbers_show_three_digits_and_whole_ones_no_fraction(self):
+        self.assertEqual([report.number(x) for x in (0.01234, 1.234, 12.34, 1234.5, 20.0)],
+                         ["0.0123", "1.23", "12.3", "1,234", "20"])
+
+    def test_processor_time_is_held_against_that_of_the_peer_that_was_fastest_by_the_wall(self):
+        def entry(kind, wall, cpu):
+            return {"kind": kind, "error": "", "runs": [{"wall": wall, "cpu": cpu}]}
+        tools = {"Sluice": entry("sluice", 1, 3), "a": entry("peer", 2, 4), "b": entry("peer", 9, 1)}
+        self.assertEqual(targets.ratio_to_peer({"tools": tools}, "cpu"), (0.75, "a"))
 
 
 class Opens(unittest.TestCase):

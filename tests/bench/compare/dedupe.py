@@ -6,6 +6,8 @@ from compare.tools import SLUICE_TOOLS
 
 # A peer that takes this many times as long as the fastest is run once: more would tell nothing.
 HOPELESS = 5
+# One that takes this many times as long, and these seconds, is given up: it has no figure.
+GIVEN_UP, GIVEN_UP_SECONDS = 20, 120
 
 
 def kind_of(tool):
@@ -39,7 +41,7 @@ class Contest:
         entry = self.entries[tool.name]
         if entry["error"]:
             return
-        measured = tool.measure(self.roots, self.places, self.seconds, before)
+        measured = tool.measure(self.roots, self.places, self._patience(), before)
         entry["error"] = measured.error or self._check(tool, measured)
         if measured.record:
             entry["runs"].append(measured.record)
@@ -58,9 +60,17 @@ class Contest:
             return "another answer: " + answers.difference(self.expected_groups, groups)
         return ""
 
+    def _patience(self):
+        least = min(self._first_walls().values(), default=self.seconds)
+        return min(self.seconds, max(GIVEN_UP_SECONDS, GIVEN_UP * least))
+
+    def _first_walls(self):
+        """How long the peers took whose answer is right, in their first run."""
+        return {name: entry["runs"][0]["wall"] for name, entry in self.entries.items()
+                if entry["kind"] == "peer" and entry["runs"] and not entry["error"]}
+
     def _drop_hopeless(self):
-        walls = {name: entry["runs"][0]["wall"] for name, entry in self.entries.items()
-                 if entry["kind"] == "peer" and entry["runs"] and not entry["error"]}
+        walls = self._first_walls()
         least = min(walls.values(), default=0)
         self.tools = [tool for tool in self.tools
                       if walls.get(tool.name, 0) <= HOPELESS * least or kind_of(tool) != "peer"]

@@ -16,10 +16,10 @@ def table(head, rows):
 
 
 def number(value):
-    """Three digits that count."""
+    """Three digits that count; whole numbers as they are."""
     if value is None:
         return ""
-    if abs(value) >= 100:
+    if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
 

@@ -54,8 +54,8 @@ def median(runs, name):
     return statistics.median(values) if values else None
 
 
-def fastest(tools, name="wall"):
-    """(tool, median) of the peers whose answer was right, the least of them; None without any."""
-    peers = {tool: median(entry["runs"], name) for tool, entry in tools.items()
+def fastest(tools):
+    """(tool, median wall time) of the fastest peer whose answer was right; None without any."""
+    peers = {tool: median(entry["runs"], "wall") for tool, entry in tools.items()
              if entry["kind"] == "peer" and not entry["error"]}
     return min(peers.items(), key=lambda item: item[1]) if peers else None

@@ -33,12 +33,13 @@ def rows(results):
 
 
 def ratio_to_peer(entry, figure, tool=SLUICE):
-    """(ratio, peer): a tool's median beside that of the peer that has the least; None without."""
-    peer = fastest(entry["tools"], figure)
+    """(ratio, peer): a tool's median beside that of the peer that took the least time by the wall;
+    None without one."""
+    peer = fastest(entry["tools"])
     ours = entry["tools"].get(tool)
-    if not peer or not ours or ours["error"] or not peer[1]:
+    if not peer or not ours or ours["error"]:
         return None
-    return median(ours["runs"], figure) / peer[1], peer[0]
+    return median(ours["runs"], figure) / median(entry["tools"][peer[0]]["runs"], figure), peer[0]
 
 
 def _dedupe(results):

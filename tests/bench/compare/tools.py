@@ -85,7 +85,7 @@ class Peer:
                               seconds=seconds, cwd=home, env={**os.environ, "HOME": home})
         error = ""
         if run.status:
-            late = f"gave no answer within {seconds} s"
+            late = f"gave no answer within {seconds:.0f} s"
             error = late if run.wall >= seconds else f"exit status {run.status}: {run.err[-200:]}"
         record, written = _record(run), places.output
         if "{report}" in " ".join(self.arguments):  # What it prints is no result.
