@@ -25,6 +25,10 @@ TITLES = {
     "concurrent": "Stages that work beside their consumer",
     "timed": "Stages that look at the clock, or may wait",
     "parts": "Parts",
+    "walk": "The walk: 100,000 files in 1,000 directories, all in memory",
+    "digest": "Digests of files that are in memory",
+    "spool": "Sorting 100,000 files by size through the disk",
+    "wire": "Events of files as bytes of the stream",
 }
 
 
@@ -92,6 +96,17 @@ def throughput_table(rows):
     return table("Two threads: throughput, by the wall", head, lines)
 
 
+def catalog_table(rows):
+    """The catalog's benchmarks by the wall: a row is an event."""
+    lines = []
+    for name, row in rows.items():
+        what, arguments = name.removeprefix("BM_").split("/", 1)
+        rate = row["items_per_second"]
+        lines.append([what, arguments.replace("/", ", "), f"{1e9 / rate:,.0f}", f"{rate:,.0f}"])
+    head = ["", "rows each; bytes of the job's spec", "ns per row", "rows per second"]
+    return table("The catalog, by the wall", head, lines)
+
+
 def machine(context):
     model = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     load = context["load_avg"][0] if context.get("load_avg") else 0
@@ -111,8 +126,12 @@ def main():
     results = [json.loads(path.read_text()) for path in arguments.results]
     lines = [machine(results[0]["context"])]
     for rows in map(medians, results):
-        measures_items = all("time_per_item" in row for row in rows.values())
-        lines += per_item_tables(rows) if measures_items else throughput_table(rows)
+        if all("time_per_item" in row for row in rows.values()):
+            lines += per_item_tables(rows)
+        elif all(name.startswith("BM_") for name in rows):
+            lines += catalog_table(rows)
+        else:
+            lines += throughput_table(rows)
     text = "\n".join(lines)
 
     if not arguments.write:

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,6 +28,7 @@
 #include "pipeline/ops/pipe.h"
 #include "pipeline/stages/enumerate.h"
 #include "tests/bench/items.h"
+#include "tests/bench/temp_directory.h"
 
 namespace sluice::bench {
 namespace {
@@ -37,26 +37,18 @@ constexpr Number kFiles = 100'000;
 constexpr Number kFilesPerDirectory = 100;
 
 // kFiles empty files, made when they are first asked for and removed at the end of the program.
-// SLUICE_BENCH_DIR says where.
 class Tree final {
  public:
-  Tree() {
-    const char* parent = ::getenv("SLUICE_BENCH_DIR");  // NOLINT(concurrency-mt-unsafe)
-    root_ = std::string(parent == nullptr ? "/var/tmp" : parent) + "/sluice-bench-XXXXXX";
-    if (::mkdtemp(root_.data()) == nullptr) std::abort();
+  Tree() : roots_(AllowedRoots::Open({root()}).value()) {
     for (Number i = 0; i < kFiles / kFilesPerDirectory; ++i) MakeDirectory(i);
-    roots_ = AllowedRoots::Open({root_}).value();
   }
-  ~Tree() { std::filesystem::remove_all(root_); }
-  Tree(const Tree&) = delete;
-  Tree& operator=(const Tree&) = delete;
 
-  const std::string& root() const { return root_; }
+  const std::string& root() const { return directory_.path(); }
   const AllowedRoots& roots() const { return roots_; }
 
  private:
   void MakeDirectory(Number index) const {
-    const std::string path = absl::StrFormat("%s/directory_%06d", root_, index);
+    const std::string path = absl::StrFormat("%s/directory_%06d", root(), index);
     if (::mkdir(path.c_str(), 0700) != 0) std::abort();
     const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     for (Number i = 0; i < kFilesPerDirectory; ++i) {
@@ -66,7 +58,7 @@ class Tree final {
     }
   }
 
-  std::string root_;
+  TempDirectory directory_;
   AllowedRoots roots_;
 };
 
