@@ -79,15 +79,12 @@ absl::Status Job::Store(Facts next, EventLog::Chunk events, const KnownContents&
     std::lock_guard lock(mutex_);
     record = MakeRecord(next, events.empty() ? log_->extent().last : events.back().sequence);
   }
-  const Clock::TimePoint begin = clock_.Now();
   const absl::Status stored = environment_.catalog.Append(record, events, contents);
   if (!stored.ok()) return CatalogError(stored);
-  const Clock::Duration taken = clock_.Now() - begin;
   {
     // At once: nobody sees the state without its event, or the event without the state.
     std::lock_guard lock(mutex_);
     facts_ = std::move(next);
-    waits_.catalog += taken;
     log_->Publish(std::move(events));
   }
   return absl::OkStatus();
@@ -333,9 +330,14 @@ absl::Status Job::Append(std::vector<JobItem> items) {
     facts_.checkpoint = std::move(next.checkpoint);
     return absl::OkStatus();
   }
+  const Clock::TimePoint begin = clock_.Now();
   if (absl::Status stored = Store(std::move(next), std::move(events), contents); !stored.ok()) {
     store_error_ = stored;
     return stored;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    waits_.catalog += clock_.Now() - begin;
   }
   if (spec_.has_max_item_errors() && errors > spec_.max_item_errors()) {
     return MakeError(
