@@ -35,6 +35,9 @@ std::unique_ptr<CLI::App> MakeCommandLine(Invocation& invocation) {
   root->add_flag("--embedded", invocation.embedded,
                  "Start a server for the duration of the command, whatever else runs");
   root->add_flag("--json", invocation.json, "Print results as JSON, one a line");
+  root->add_flag("--stats", invocation.stats,
+                 "Say what a job has cost, stage by stage: items, bytes, time, and what it waited "
+                 "for");
   root->require_subcommand(1);
   root->footer(kFooter);
   for (const Declare declare : kCommands) declare(*root, invocation);

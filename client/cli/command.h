@@ -26,6 +26,7 @@ struct Session {
   Console* console;
   std::stop_token stop;  // Requested by Ctrl-C.
   ServerLife server_life = ServerLife::kItsOwn;
+  bool stats = false;  // Commands that come to the end of a job say what it cost.
 
   CallOptions call_options() const {
     CallOptions options = {.stop = stop};
@@ -41,6 +42,7 @@ struct Invocation {
   std::optional<std::string> server;
   bool embedded = false;
   bool json = false;
+  bool stats = false;
   // The command leaves something running at the server, so an embedded one is of no use.
   bool needs_lasting_server = false;
 

@@ -51,6 +51,16 @@ bool TerminalUnderstandsEscapes() {
 
 }  // namespace
 
+std::string JsonText(const google::protobuf::Message& message) {
+  std::string text;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &text);
+  if (!status.ok()) {
+    throw StatusError(absl::InternalError(
+        absl::StrCat("cannot print a ", message.GetTypeName(), " as JSON: ", status.ToString())));
+  }
+  return text;
+}
+
 Console::Options Console::DetectOptions(Format format) {
   Options options = {.format = format};
   const bool escapes = TerminalUnderstandsEscapes();
@@ -66,13 +76,7 @@ void Console::Print(absl::string_view text) {
 }
 
 void Console::PrintJson(const google::protobuf::Message& message) {
-  std::string line;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &line);
-  if (!status.ok()) {
-    throw StatusError(absl::InternalError(
-        absl::StrCat("cannot print a ", message.GetTypeName(), " as JSON: ", status.ToString())));
-  }
-  Print(line);
+  Print(JsonText(message));
   Print("\n");
 }
 

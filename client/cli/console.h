@@ -10,6 +10,9 @@
 
 namespace sluice::cli {
 
+// In the proto JSON mapping, on one line.
+std::string JsonText(const google::protobuf::Message& message);
+
 // Nobody reads standard output any more (EPIPE): the command ends, quietly.
 class OutputClosed final : public std::exception {
  public:
@@ -53,7 +56,7 @@ class Console final {
 
   // Adds to the results.
   void Print(absl::string_view text);
-  // Adds one line in the proto JSON mapping.
+  // Adds JsonText as a line.
   void PrintJson(const google::protobuf::Message& message);
   // Writes what was printed.
   void Flush();

@@ -2,10 +2,12 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "client/cli/base_job.h"
 #include "client/cli/command.h"
 #include "client/cli/follow.h"
 #include "client/cli/report.h"
 #include "client/cli/spec_options.h"
+#include "client/cli/stats.h"
 
 namespace sluice::cli {
 
@@ -15,6 +17,7 @@ constexpr char kFooter[] = R"(Examples:
   sluice dedupe ~/photos                         identical files of one tree
   sluice dedupe ~/photos /mnt/backup/photos      of several, compared with each other
   sluice dedupe --min-size=1M --keep=newest --exclude='.git/' .
+  sluice dedupe --incremental ~/photos           again: only what has changed is read
   sluice dedupe --json . | jq 'select(.plan) | .plan.totalRecoverableBytes'
 
 Nothing is changed: the report says what could be given back, and what would be kept. With --json
@@ -24,6 +27,7 @@ struct Options {
   v1::ScanSpec scan;
   v1::ReconcileSpec reconcile;
   v1::JobSpec common;  // What both jobs are given.
+  bool incremental = false;
 };
 
 v1::JobSpec ScanSpec(const Options& options) {
@@ -36,11 +40,13 @@ v1::JobSpec ScanSpec(const Options& options) {
   return spec;
 }
 
-v1::JobSpec ReconcileSpec(const Options& options, const std::string& scan) {
+v1::JobSpec ReconcileSpec(const Options& options, const std::string& scan,
+                          const std::string& base_job) {
   v1::JobSpec spec = options.common;
   v1::ReconcileSpec& reconcile = *spec.mutable_reconcile();
   reconcile = options.reconcile;
   reconcile.add_scans(scan);
+  reconcile.set_base_job(base_job);
   // The same bounds; an explicit 0 takes empty files in.
   if (options.scan.has_min_size()) reconcile.set_min_size(options.scan.min_size());
   return spec;
@@ -51,17 +57,30 @@ ExitStatus Combined(const v1::JobSummary& scan, const v1::JobSummary& reconcile)
   return status == ExitStatus::kOk ? ExitStatusFor(scan) : status;
 }
 
+// Empty where there is none, which is no error: everything is read then.
+Task<std::string> BaseJob(Session session, std::shared_ptr<const Options> options) {
+  if (!options->incremental) co_return "";
+  std::string base = co_await FindBaseJob(session, options->scan);
+  if (base.empty()) {
+    session.console->Note("sluice: no earlier run over the same trees to go on from: reads all");
+  }
+  co_return base;
+}
+
 Task<ExitStatus> Dedupe(Session session, std::shared_ptr<const Options> options) {
+  const std::string base = co_await BaseJob(session, options);
   const FollowedJob scan = co_await RunJob(session, ScanSpec(*options), Files::kCount);
+  PrintStats(session, scan.job.name(), scan.summary);
   if (scan.summary.state() != v1::JOB_STATE_SUCCEEDED) co_return ExitStatus::kFailed;
 
   const FollowedJob reconcile =
-      co_await RunJob(session, ReconcileSpec(*options, scan.job.scan()), Files::kCount);
+      co_await RunJob(session, ReconcileSpec(*options, scan.job.scan(), base), Files::kCount);
   if (!session.console->json()) {
     session.console->Print(absl::StrCat("Scan (", scan.job.scan(), ")\n",
                                         ScanSummaryText(scan.summary), "\nIdentical files\n",
                                         ReconcileSummaryText(reconcile.summary)));
   }
+  PrintStats(session, reconcile.job.name(), reconcile.summary);
   co_return Combined(scan.summary, reconcile.summary);
 }
 
@@ -73,6 +92,9 @@ void DeclareDedupe(CLI::App& root, Invocation& invocation) {
   AddRootOptions(command, options->scan);
   AddFilterOptions(command, options->scan);
   AddPlanOptions(command, options->reconcile);
+  command.add_flag("--incremental", options->incremental,
+                   "Use again what the last run over the same trees found out about files that "
+                   "have not changed since, by inode, size and times");
   AddJobOptions(command, options->common);
   command.footer(kFooter);
   command.callback([options, &invocation] {

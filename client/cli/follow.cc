@@ -12,6 +12,7 @@
 #include "client/cli/format.h"
 #include "client/cli/job_notes.h"
 #include "client/cli/report.h"
+#include "client/cli/stats.h"
 #include "client/error_details.h"
 #include "pipeline/async/async_generator.h"
 #include "pipeline/async/status_error.h"
@@ -19,6 +20,11 @@
 namespace sluice::cli {
 
 namespace {
+
+// A terminal or a program that keeps up gains from fewer, larger rounds (a transaction, a message
+// and the hand-offs of each), and one that does not still stops the job: by so many events later.
+constexpr std::uint32_t kWindow = 4096;
+constexpr std::uint32_t kBatchEvents = 1024;
 
 void PrintText(const v1::JobEvent& event, Files files, Console& console) {
   switch (event.event_case()) {
@@ -144,6 +150,8 @@ std::string FailureText(const v1::Job& job) {
 Task<FollowedJob> RunJob(Session session, v1::JobSpec spec, Files files) {
   v1::RunJobRequest request;
   *request.mutable_spec() = std::move(spec);
+  request.mutable_spec()->set_window(kWindow);
+  request.mutable_options()->set_max_batch_events(kBatchEvents);
   Follower follower(session, files);
   std::exception_ptr interrupted;
   try {
@@ -189,6 +197,7 @@ Task<ExitStatus> RunAndReport(Session session, v1::JobSpec spec, Files files, bo
       console.Print(summary);
     }
   }
+  PrintStats(session, followed.job.name(), followed.summary);
   co_return ExitStatusFor(followed.summary);
 }
 

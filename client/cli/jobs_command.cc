@@ -18,6 +18,7 @@
 #include "client/cli/job_changes.h"
 #include "client/cli/report.h"
 #include "client/cli/spec_options.h"
+#include "client/cli/stats.h"
 #include "client/cli/values.h"
 #include "client/error_details.h"
 
@@ -93,6 +94,18 @@ std::string Labels(const v1::JobSpec& spec) {
   return absl::StrJoin(sorted, " ", absl::PairFormatter("="));
 }
 
+// As the job is now.
+v1::JobSummary SummaryOf(const v1::Job& job) {
+  v1::JobSummary summary;
+  summary.set_state(job.state());
+  *summary.mutable_counters() = job.counters();
+  if (job.has_start_time()) {
+    const std::int64_t end = job.has_end_time() ? job.end_time().seconds() : time(nullptr);
+    summary.mutable_elapsed()->set_seconds(end - job.start_time().seconds());
+  }
+  return summary;
+}
+
 std::string JobText(const v1::Job& job) {
   std::string text = absl::StrCat(
       "name          ", job.name(), "\nkind          ", KindName(job.spec()), "\nstate         ",
@@ -105,19 +118,14 @@ std::string JobText(const v1::Job& job) {
     absl::StrAppend(&text, "labels        ", Labels(job.spec()), "\n");
   }
   if (job.has_error()) absl::StrAppend(&text, "error         ", DescribeError(job.error()), "\n");
-  v1::JobSummary summary;
-  *summary.mutable_counters() = job.counters();
-  if (job.has_start_time()) {
-    const std::int64_t end = job.has_end_time() ? job.end_time().seconds() : time(nullptr);
-    summary.mutable_elapsed()->set_seconds(end - job.start_time().seconds());
-  }
-  return text + SummaryText(job, summary);
+  return text + SummaryText(job, SummaryOf(job));
 }
 
 Task<ExitStatus> Get(Session session, std::string name) {
   const v1::Job job =
       co_await session.client->GetJob(ResourceName("jobs", name), session.call_options());
   session.console->json() ? session.console->PrintJson(job) : session.console->Print(JobText(job));
+  PrintStats(session, job.name(), SummaryOf(job));
   co_return ExitStatus::kOk;
 }
 
@@ -132,6 +140,7 @@ Task<ExitStatus> Watch(Session session, WatchOptions options) {
   const Files files = options.list || console.json() ? Files::kPrint : Files::kCount;
   const FollowedJob followed = co_await WatchJob(session, std::move(options.request), files);
   if (!console.json()) console.Print(SummaryText(followed.job, followed.summary));
+  PrintStats(session, followed.job.name(), followed.summary);
   co_return ExitStatusFor(followed.summary);
 }
 

@@ -52,7 +52,8 @@ ExitStatus RunAtServer(const Invocation& invocation, Console& console, const Int
       {.client = &client,
        .console = &console,
        .stop = interrupt.stop_token(),
-       .server_life = connection.embedded ? ServerLife::kTheCommands : ServerLife::kItsOwn}));
+       .server_life = connection.embedded ? ServerLife::kTheCommands : ServerLife::kItsOwn,
+       .stats = invocation.stats}));
 }
 
 int Run(const Invocation& invocation) {

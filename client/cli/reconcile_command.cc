@@ -41,6 +41,13 @@ void DeclareReconcile(CLI::App& root, Invocation& invocation) {
       ->type_name("");
   AddSizeOptions(command, spec);
   AddPlanOptions(command, spec);
+  command
+      .add_option_function<std::string>(
+          "--base",
+          [&spec](const std::string& job) { spec.set_base_job(ResourceName("jobs", job)); },
+          "Earlier reconcile job: what it found out about files is used again where they have not "
+          "changed since")
+      ->type_name("JOB");
   AddJobOptions(command, options->spec);
   command.add_flag("--detach", options->detach, "Start the job, print its name, and leave it");
   command.footer(kFooter);

@@ -3,6 +3,7 @@
 #include "client/cli/command.h"
 #include "client/cli/follow.h"
 #include "client/cli/spec_options.h"
+#include "client/cli/values.h"
 
 namespace sluice::cli {
 
@@ -32,6 +33,12 @@ void DeclareScan(CLI::App& root, Invocation& invocation) {
   AddRootOptions(command, spec);
   AddFilterOptions(command, spec);
   AddScanOptions(command, spec);
+  command
+      .add_option_function<std::string>(
+          "--base",
+          [&spec](const std::string& scan) { spec.set_base_scan(ResourceName("scans", scan)); },
+          "Earlier scan whose digests are taken over for files that have not changed since")
+      ->type_name("SCAN");
   command.add_flag("--list", options->list,
                    "Print every file: digest, size, path; the summary goes to standard error");
   AddJobOptions(command, options->spec);

@@ -82,6 +82,22 @@ class Commands(CliTestCase):
         job, = self.succeed("--json", "jobs", "get", name).messages
         self.assertEqual((job["name"], job["state"]), (name, "JOB_STATE_SUCCEEDED"))
 
+    def test_stats_say_what_each_stage_has_cost(self):
+        done = self.succeed("--stats", "dedupe", self.root)
+        self.assertRegex(done.err, r"(?m)^enumerate +[0-9,]+ ")
+        for text in ("cost of jobs/", "wait for catalog", "wait for reader"):
+            self.assertEqual(done.err.count(text), 2, done.err)
+        self.assertNotIn("cost of", done.out)
+
+    def test_stats_are_a_line_of_json_among_others(self):
+        *_, stats = self.succeed("--json", "--stats", "scan", self.root).messages
+        job, stats = stats["job"], stats["stats"]
+        walk, = [stage for stage in stats["counters"]["stages"] if stage["name"] == "enumerate"]
+        self.assertGreaterEqual(int(walk["items"]), FILES + 2)
+        self.assertRegex(stats["counters"]["catalogTime"], r"^[0-9.]+s$")
+        shown = self.succeed("--stats", "jobs", "get", job)
+        self.assertIn(f"cost of {job}\n", shown.err)
+
     def test_scans_are_listed_shown_and_their_files_printed(self):
         self.succeed("scan", self.root)
         scan = self.succeed("--json", "scans", "list").messages[0]["name"]
