@@ -86,6 +86,7 @@ class OddValues final {
 std::vector<EventRecord> OddEvents(std::uint32_t seed, std::size_t count) {
   OddValues odd(seed);
   std::vector<EventRecord> events;
+  events.reserve(count);
   for (std::size_t i = 0; i < count; ++i) events.push_back(odd.Event(1000 + i));
   return events;
 }
@@ -140,6 +141,7 @@ TEST(EventChunk, SaysOfWhichKindsItsEventsAre) {
 
 TEST(EventChunk, AFileLikeTheOneBeforeItTakesFewBytes) {
   std::vector<EventRecord> events;
+  events.reserve(100);
   for (std::uint64_t i = 0; i < 100; ++i) {
     events.push_back(FileEvent("/some/directory/file" + std::to_string(i), 4096 + i, 100 + i));
   }
@@ -197,6 +199,7 @@ TEST(ContentChunk, EveryContentComesBackWhateverItsValues) {
     SCOPED_TRACE(seed);
     OddValues odd(seed);
     std::vector<KnownContent> contents;
+    contents.reserve(100);
     for (int i = 0; i < 100; ++i) contents.push_back(odd.Content());
     std::string body = "overwritten";
     EncodeContents(contents, body);
@@ -209,6 +212,7 @@ TEST(ContentChunk, EveryContentComesBackWhateverItsValues) {
 TEST(ContentChunk, WithAnyByteChangedItIsDamagedOrSomeContents) {
   OddValues odd(4);
   std::vector<KnownContent> contents;
+  contents.reserve(40);
   for (int i = 0; i < 40; ++i) contents.push_back(odd.Content());
   std::string body;
   EncodeContents(contents, body);
