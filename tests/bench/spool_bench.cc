@@ -42,7 +42,7 @@ Number SortByHand(std::vector<FileEntry> files) {
     SpoolCodec<FileEntry>::Encode(file, &record);
     if (std::fwrite(record.data(), record.size(), 1, stream.get()) != 1) std::abort();
   }
-  std::rewind(stream.get());
+  if (std::fseek(stream.get(), 0, SEEK_SET) != 0) std::abort();
   std::vector<char> buffer(internal::SpoolFile::kBufferBytes);
   Number bytes = 0;
   while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), stream.get())) {
