@@ -70,10 +70,15 @@ def run(command, output, wanted=None, seconds=900, **popen):
         fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         watchdog = threading.Timer(seconds, _kill_group, [process.pid])
         watchdog.start()
-        drain = _Drain(process.stdout.fileno(), output, wanted, start)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - start
-        watchdog.cancel()
+        try:
+            drain = _Drain(process.stdout.fileno(), output, wanted, start)
+            _, status, usage = os.wait4(process.pid, 0)
+            wall = time.monotonic() - start
+        except BaseException:  # Interrupted: the program is in a session of its own.
+            _kill_group(process.pid)
+            raise
+        finally:
+            watchdog.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         process.stdout.close()
         err.seek(0)
