@@ -11,8 +11,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/util/json_util.h"
 
+#include "client/cli/json.h"
 #include "pipeline/async/status_error.h"
 
 namespace sluice::cli {
@@ -50,16 +50,6 @@ bool TerminalUnderstandsEscapes() {
 }
 
 }  // namespace
-
-std::string JsonText(const google::protobuf::Message& message) {
-  std::string text;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &text);
-  if (!status.ok()) {
-    throw StatusError(absl::InternalError(
-        absl::StrCat("cannot print a ", message.GetTypeName(), " as JSON: ", status.ToString())));
-  }
-  return text;
-}
 
 Console::Options Console::DetectOptions(Format format) {
   Options options = {.format = format};

@@ -10,9 +10,6 @@
 
 namespace sluice::cli {
 
-// In the proto JSON mapping, on one line.
-std::string JsonText(const google::protobuf::Message& message);
-
 // Nobody reads standard output any more (EPIPE): the command ends, quietly.
 class OutputClosed final : public std::exception {
  public:

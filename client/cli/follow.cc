@@ -1,5 +1,6 @@
 #include "client/cli/follow.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -11,6 +12,7 @@
 
 #include "client/cli/format.h"
 #include "client/cli/job_notes.h"
+#include "client/cli/json.h"
 #include "client/cli/report.h"
 #include "client/cli/stats.h"
 #include "client/error_details.h"
@@ -46,13 +48,21 @@ void PrintText(const v1::JobEvent& event, Files files, Console& console) {
   }
 }
 
-void PrintEvents(const v1::EventBatch& batch, Files files, Console& console) {
-  for (const v1::JobEvent& event : batch.events()) {
-    if (!console.json()) {
-      PrintText(event, files, console);
-    } else if (!event.has_file() || files == Files::kPrint) {
-      console.PrintJson(event);
-    }
+using Events = google::protobuf::RepeatedPtrField<v1::JobEvent>;
+
+void PrintJson(Events events, Files files, Console& console) {
+  if (files == Files::kCount) {
+    const auto is_file = [](const v1::JobEvent& event) { return event.has_file(); };
+    events.erase(std::remove_if(events.begin(), events.end(), is_file), events.end());
+  }
+  if (!events.empty()) console.Print(JsonLines(std::move(events)));
+}
+
+void PrintEvents(Events events, Files files, Console& console) {
+  if (console.json()) {
+    PrintJson(std::move(events), files, console);
+  } else {
+    for (const v1::JobEvent& event : events) PrintText(event, files, console);
   }
   console.Flush();
 }
@@ -70,11 +80,11 @@ class Follower final {
 
   CallOptions call_options() { return notes_.call_options(); }
 
-  void Take(const v1::EventBatch& batch) {
+  void Take(v1::EventBatch batch) {
     notes_.OnAnswer();
     if (batch.has_job()) followed_.job = batch.job();
     next_sequence_ = batch.next_sequence();
-    PrintEvents(batch, files_, console_);
+    PrintEvents(std::move(*batch.mutable_events()), files_, console_);
     if (batch.has_job()) notes_.See(batch.job());
     ShowProgress(batch);
     if (!batch.has_end()) return;
@@ -119,7 +129,7 @@ class Follower final {
 
 Task<> Follow(AsyncGenerator<v1::EventBatch> batches, Follower* follower) {
   try {
-    while (auto batch = co_await batches.Next()) follower->Take(*batch);
+    while (auto batch = co_await batches.Next()) follower->Take(*std::move(batch));
   } catch (const Cancelled&) {
     throw;
   } catch (const StatusError& error) {

@@ -7,6 +7,7 @@
 #include "google/protobuf/util/time_util.h"
 
 #include "client/cli/format.h"
+#include "client/cli/json.h"
 
 namespace sluice::cli {
 
