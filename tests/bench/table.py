@@ -25,7 +25,7 @@ TITLES = {
     "concurrent": "Stages that work beside their consumer",
     "timed": "Stages that look at the clock, or may wait",
     "parts": "Parts",
-    "walk": "The walk: 100,000 files in 1,000 directories, all in memory",
+    "walk": "The walk: 50,000 files in 500 directories, all in memory",
     "digest": "Digests of files that are in memory",
     "spool": "Sorting 100,000 files by size through the disk",
     "wire": "Events of files as bytes of the stream",
