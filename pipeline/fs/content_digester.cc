@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -23,9 +24,12 @@ Task<ItemResult<ContentDigest>> FileContentDigester::DigestFile(DigestRequest re
     ThrowIfStopRequested(stop);
     FileReading reading(request, version);
     std::optional<ItemError> error = reading.Open(roots_, std::exchange(opened, -1));
+    const auto started = std::chrono::steady_clock::now();
+    if (!error && !reading.done()) error = reading.ReadSome(stop);
+    JudgeDisk(reading.bytes_read(), std::chrono::steady_clock::now() - started);
     while (!error && !reading.done()) {
+      co_await executor.YieldIfBusy();
       error = reading.ReadSome(stop);
-      if (!error && !reading.done()) co_await executor.YieldIfBusy();
     }
     if (!error && after_read_ != nullptr) after_read_(request.path);
     if (!error) error = reading.CheckVersion();
@@ -51,9 +55,16 @@ Task<ItemResult<ContentDigest>> FileContentDigester::DigestFile(DigestRequest re
                       .message = "kept changing while it was read"};
 }
 
+void FileContentDigester::JudgeDisk(std::uint64_t bytes,
+                                    std::chrono::steady_clock::duration taken) {
+  if (bytes > kQuickReadBytes || taken <= kQuickRead) return;
+  files_to_read_ahead_.store(kFilesReadAhead, std::memory_order_relaxed);
+}
+
 void FileContentDigester::ReadAhead(const DigestRequest& request, OpenedFile& file) {
   if (file.fd() < 0) file = Open(request.path);
-  if (file.fd() < 0) return;
+  if (file.fd() < 0 || files_to_read_ahead_.load(std::memory_order_relaxed) <= 0) return;
+  files_to_read_ahead_.fetch_sub(1, std::memory_order_relaxed);
   for (const Extent& extent : ExtentsOf(request.part, request.expected.size)) {
     const std::uint64_t size = std::min(extent.size(), kReadAheadBytes);
     if (size == 0) continue;

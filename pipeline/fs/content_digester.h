@@ -2,6 +2,7 @@
 #define SLUICE_PIPELINE_FS_CONTENT_DIGESTER_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -116,6 +117,12 @@ class FileContentDigester final : public ContentDigester {
   // Files that ReadAhead keeps open at most, of all jobs, and what it has read of each extent.
   static constexpr int kMaxOpened = 256;
   static constexpr std::uint64_t kReadAheadBytes = 1024 * 1024;
+  // To ask for bytes that are in memory already costs as much as to copy them: ReadAhead asks only
+  // for so many files after a read of at most kQuickReadBytes that took longer than kQuickRead,
+  // and so must have waited for the disk.
+  static constexpr int kFilesReadAhead = 256;
+  static constexpr std::uint64_t kQuickReadBytes = 64 * 1024;
+  static constexpr std::chrono::microseconds kQuickRead{100};
 
   explicit FileContentDigester(const AllowedRoots& roots) : roots_(roots) {}
 
@@ -129,9 +136,11 @@ class FileContentDigester final : public ContentDigester {
  private:
   // One of the files that may be open between reads, if there is room.
   OpenedFile Open(const std::string& path);
+  void JudgeDisk(std::uint64_t bytes, std::chrono::steady_clock::duration taken);
 
   const AllowedRoots& roots_;
   std::atomic<int> opened_ = 0;
+  std::atomic<int> files_to_read_ahead_ = 0;
   void (*after_read_)(const std::string& path) = nullptr;
 };
 

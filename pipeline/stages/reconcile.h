@@ -54,6 +54,8 @@ inline constexpr std::size_t kSmallClassNames = 32;
 // ... unless its files come to more than so many bytes and are more than so few.
 inline constexpr std::uint64_t kSmallClassBytes = 64 * 1024 * 1024;
 inline constexpr std::size_t kFewNames = 4;
+// Small classes are decided in batches of at most so many names.
+inline constexpr std::size_t kSmallBatchNames = 128;
 // A checkpoint follows what was yielded (contents do not count) since the last one as soon as it
 // can; where there was nothing, when so many names, or files of so many bytes, have been decided
 // since.
@@ -86,7 +88,7 @@ inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
 // after each batch of small classes and each other class that yielded something, and last of all
 // at the end of the list.
 //
-// Bound: small classes are put together in batches of about kSmallClassNames names or
+// Bound: small classes are put together in batches of about kSmallBatchNames names or
 // kDigestChunkBytes; at most `concurrency` batches are read ahead of the consumer, and never one
 // class ahead of or beyond a class that is not small.
 //

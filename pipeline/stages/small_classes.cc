@@ -37,7 +37,7 @@ AsyncGenerator<Batch> SmallBatches(SizeClassReader* classes) {
   std::uint64_t bytes = 0;
   for (const SizeClass* next = co_await classes->Peek(); next != nullptr && next->small();
        next = co_await classes->Peek()) {
-    const bool fits = names + next->name_count() <= kSmallClassNames &&
+    const bool fits = names + next->name_count() <= kSmallBatchNames &&
                       bytes + next->bytes() <= kDigestChunkBytes;
     if (!batch.empty() && !fits) {
       co_yield std::exchange(batch, {});

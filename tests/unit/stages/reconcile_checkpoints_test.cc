@@ -117,7 +117,7 @@ TEST(ResumedReconcile, RepeatsOnlyWhatCameSinceTheCheckpoint) {
   std::size_t since = 0;
   for (const ReconcileItem& item : RunUpTo(SIZE_MAX)) {
     since = std::holds_alternative<ReconcileCheckpoint>(item) ? 0 : since + 1;
-    EXPECT_LE(since, kSmallClassNames);
+    EXPECT_LE(since, kSmallBatchNames);
   }
 }
 

@@ -141,7 +141,7 @@ TEST(ReconcileChanges, OtherNamesAreNotTriedWhereTheContentIsAtFault) {
 
 // How far ahead of its consumer it reads, and how it ends.
 
-constexpr std::size_t kMostReadAhead = (2 + 1) * kSmallClassNames;  // Concurrency 2, one part each.
+constexpr std::size_t kMostReadAhead = (2 + 1) * kSmallBatchNames;  // Concurrency 2, one part each.
 
 TEST(ReconcileLaziness, NothingIsReadBeforeTheFirstPull) {
   ReconcileRig rig;
