@@ -1,6 +1,5 @@
-// How a job changes: see the drawing in job.h.
+// How a job changes, but for its runs (job_run.cc): see the drawing in job.h.
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
