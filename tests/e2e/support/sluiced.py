@@ -66,6 +66,11 @@ class Sluiced:
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE).group(1))
 
+    def bytes_read(self):
+        """By all its read calls, from files and from sockets alike."""
+        io = pathlib.Path(f"/proc/{self.pid}/io").read_text()
+        return int(re.search(r"^rchar: (\d+)", io, re.MULTILINE).group(1))
+
     def cpu_seconds(self):
         """Of all its threads. A file that is all hole is digested without being read."""
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
