@@ -65,6 +65,7 @@ void FillDisk(FakeDisk& disk, Random& random) {
 
 std::vector<std::pair<Digest, std::vector<std::string>>> Said(const Reconciled& result) {
   std::vector<std::pair<Digest, std::vector<std::string>>> said;
+  said.reserve(result.plans.size());
   for (const Plan& plan : result.plans) said.emplace_back(plan.digest, PathsOf(plan));
   return said;
 }
