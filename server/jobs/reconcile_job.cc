@@ -21,7 +21,7 @@ namespace {
 constexpr int kMaxScans = 100;
 constexpr int kMaxKeepRules = 32;
 // A part of a large plan is about 100 KiB: two such batches are in memory at a time.
-constexpr std::size_t kEventsPerTransaction = 128;
+constexpr std::size_t kEventsPerTransaction = 32;
 
 std::string_view StageOf(const v1::JobSpec& /*spec*/, const PipelineCounters& /*counters*/) {
   return "group";
