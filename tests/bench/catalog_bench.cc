@@ -20,12 +20,12 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_format.h"
 #include <benchmark/benchmark.h>
 
 #include "server/catalog/catalog.h"
 #include "server/catalog/sqlite/event_chunk.h"
 #include "server/catalog/sqlite_catalog.h"
+#include "tests/bench/files.h"
 
 namespace sluice {
 namespace {
@@ -58,19 +58,8 @@ std::vector<EventRecord> MakeRows(std::uint64_t first_sequence, std::size_t coun
   std::vector<EventRecord> rows(count);
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint64_t sequence = first_sequence + i;
-    FileEntry file;
-    file.path = absl::StrFormat("/data/archive/projects/%08d/photographs/image_%010d.jpg",
-                                sequence / 100, sequence);
-    file.stat.size = 1000 + (sequence * 0x9e3779b97f4a7c15 >> 32) % 250'000;
-    file.stat.allocated_bytes = (file.stat.size + 4095) / 4096 * 4096;
-    file.stat.modify_time_ns = 1'700'000'000'000'000'000 + static_cast<std::int64_t>(sequence);
-    file.stat.change_time_ns = file.stat.modify_time_ns;
-    file.stat.device = 66305;
-    file.stat.inode = 1'000'000 + sequence;
-    file.stat.link_count = 1;
-    file.stat.mode = 0644;
-    file.digest.emplace().bytes.fill(static_cast<std::uint8_t>(sequence));
-    rows[i] = {.sequence = sequence, .time_ns = file.stat.modify_time_ns, .event = file};
+    FileEntry file = bench::MakeFile(sequence);
+    rows[i] = {.sequence = sequence, .time_ns = file.stat.modify_time_ns, .event = std::move(file)};
   }
   return rows;
 }
