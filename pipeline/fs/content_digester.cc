@@ -13,6 +13,13 @@
 
 namespace sluice {
 
+ItemError ChangedSinceRecorded(std::string path) {
+  return {.path = std::move(path),
+          .operation = "open",
+          .reason = ItemError::Reason::kChanged,
+          .message = "has changed since it was recorded"};
+}
+
 Task<ItemResult<ContentDigest>> FileContentDigester::DigestFile(DigestRequest request,
                                                                 Executor& executor,
                                                                 std::stop_token stop) {
@@ -41,10 +48,7 @@ Task<ItemResult<ContentDigest>> FileContentDigester::DigestFile(DigestRequest re
                               .kept = reading.kept()};
     }
     if (request.on_change == OnChange::kFail && !SameVersion(reading.found(), version)) {
-      co_return ItemError{.path = std::move(request.path),
-                          .operation = "open",
-                          .reason = ItemError::Reason::kChanged,
-                          .message = "has changed since it was recorded"};
+      co_return ChangedSinceRecorded(std::move(request.path));
     }
     version = reading.found();
     bytes_of_failed_tries += reading.bytes_read();

@@ -72,6 +72,9 @@ class OpenedFile final {
   std::unique_ptr<std::atomic<int>, GiveBack> place_;
 };
 
+// The error of a name whose file is of another version than the one that was recorded.
+ItemError ChangedSinceRecorded(std::string path);
+
 // Reads files and digests their content. Behind an interface so that tests need no files.
 // Thread-safe. Blocks on the disk: awaited on an executor's thread.
 class ContentDigester {

@@ -124,13 +124,6 @@ std::strong_ordering ByContent::Compare(const ContentKey& a, const ContentKey& b
   return compare(ContentPart::kSuffix);
 }
 
-ItemError ChangedSinceRecorded(const std::string& path) {
-  return {.path = path,
-          .operation = "open",
-          .reason = ItemError::Reason::kChanged,
-          .message = "has changed since it was recorded"};
-}
-
 DigestRequest InodeReader::RequestFor(ContentPart part, const Inode& inode) const {
   return {.path = inode.name.file.path,
           .algorithm = part == ContentPart::kWhole ? context_.options.digest_algorithm

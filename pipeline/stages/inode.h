@@ -86,9 +86,6 @@ struct SpoolCodec<Inode> {
   }
 };
 
-// The error of a name that was recorded in another version than its inode has.
-ItemError ChangedSinceRecorded(const std::string& path);
-
 // Reads parts of inodes, each by the first of its names that can be read. Not thread-safe.
 // Lifetime: what it is made of, and the inodes, outlive its tasks.
 class InodeReader final {
