@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "pipeline/async/job_scope.h"
@@ -58,16 +59,18 @@ Task<std::unique_ptr<RecordedItems>> ReadRecorded(Job& job, const JobEnvironment
   co_return std::make_unique<RecordedItems>(co_await recorded.Finish(scope.executor()));
 }
 
-Task<> RunPipeline(Job& job, JobScope& scope, const JobEnvironment& environment, Clock& clock) {
+// `run` is the caller's, as children of the scope read it until they have been joined.
+Task<> RunPipeline(Job& job, JobScope& scope, const JobEnvironment& environment, Clock& clock,
+                   std::optional<JobRun>& run) {
   job.SetRecorded(co_await ReadRecorded(job, environment, scope));
-  const JobRun run = {.job_id = job.id(),
-                      .spec = job.spec(),
-                      .scope = scope,
-                      .counters = job.counters(),
-                      .recorded = job.recorded(),
-                      .checkpoint = job.checkpoint().state};
+  run.emplace(JobRun{.job_id = job.id(),
+                     .spec = job.spec(),
+                     .scope = scope,
+                     .counters = job.counters(),
+                     .recorded = job.recorded(),
+                     .checkpoint = job.checkpoint().state});
   const std::size_t batch_size = BatchSize(job);
-  auto batches = job.kind().start(run, environment) |
+  auto batches = job.kind().start(*run, environment) |
                  Batch(scope, clock, {.max_items = batch_size, .max_delay = kStoreDelay});
   while (auto batch = co_await batches.Next()) {
     co_await WaitForConsumers(job, batch->size(), batch_size, scope.executor());
@@ -80,10 +83,11 @@ Task<> RunPipeline(Job& job, JobScope& scope, const JobEnvironment& environment,
 
 Task<absl::Status> RunJob(std::shared_ptr<Job> job, const JobEnvironment& environment,
                           Executor& executor, Clock& clock) {
+  std::optional<JobRun> run;
   JobScope scope(executor, job->run_stop_token());
   std::exception_ptr error;
   try {
-    co_await RunPipeline(*job, scope, environment, clock);
+    co_await RunPipeline(*job, scope, environment, clock, run);
   } catch (...) {
     error = std::current_exception();
   }
