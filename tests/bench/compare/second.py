@@ -11,6 +11,8 @@ from compare.results import fastest
 from compare.tools import SLUICE_TOOLS, SluiceServer
 from support.environment import wait_until
 
+INCREMENTAL = "--incremental"
+
 OPENED = re.compile(r'\bopen(?:at2?)?\((?:AT_FDCWD|\d+), "(?P<path>[^"]*)"(?P<rest>.*)')
 
 
@@ -35,7 +37,7 @@ def _traced_dedupe(server, algorithm):
              "-p", str(server.pid)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _wait_until_traced(server.pid)
         try:
-            server.dedupe(algorithm, seconds=3600)
+            server.dedupe(algorithm, INCREMENTAL, seconds=3600)
         finally:
             tracer.send_signal(signal.SIGINT)
             tracer.wait()
@@ -65,7 +67,7 @@ def measure_corpus(corpus, roots, places, runs, dedupe_entry):
         result["first"] = first.record
         for _ in range(runs):
             measure.settle_disk()
-            again = server.dedupe(tool.algorithm)
+            again = server.dedupe(tool.algorithm, INCREMENTAL)
             if again.error or answers.answer(again.groups()) != expected:
                 result["error"] = again.error or "another answer than in the first run"
                 break

@@ -105,7 +105,7 @@ class SluiceDedupe:
     def measure(self, roots, places, seconds, before):
         with SluiceServer(roots, places) as server:
             before()
-            return server.dedupe(self.algorithm, seconds)
+            return server.dedupe(self.algorithm, seconds=seconds)
 
 
 class SluiceServer(Sluiced):
@@ -137,8 +137,8 @@ class SluiceServer(Sluiced):
         error = "" if run.status in (0, 3) else f"exit status {run.status}: {run.err[-200:]}"
         return Measured(record, lambda: answers.sluice(self.places.output), error)
 
-    def dedupe(self, algorithm, seconds=900):
-        return self.command("dedupe", f"--algorithm={algorithm}", wanted=b'"plan":',
+    def dedupe(self, algorithm, *options, seconds=900):
+        return self.command("dedupe", f"--algorithm={algorithm}", *options, wanted=b'"plan":',
                             seconds=seconds)
 
 
