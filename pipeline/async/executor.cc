@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <condition_variable>
 
 #include "pipeline/async/status_error.h"
 
@@ -48,45 +49,65 @@ void ReadyQueue::MoveToFront(std::coroutine_handle<> coroutine) {
   if (Remove(coroutine)) waiting_.push_front(coroutine);
 }
 
-ThreadPool::ThreadPool(std::size_t threads) {
+struct ThreadPool::Shared {
+  std::mutex mutex;
+  std::condition_variable ready;
+  ReadyQueue queue ABSL_GUARDED_BY(mutex);
+  std::size_t idle ABSL_GUARDED_BY(mutex) = 0;  // Threads that wait and were not notified.
+  bool stopping ABSL_GUARDED_BY(mutex) = false;
+};
+
+ThreadPool::ThreadPool(std::size_t threads) : shared_(std::make_shared<Shared>()) {
   assert(threads >= 1);
   threads_.reserve(threads);
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { RunUntilStopped(); });
+  for (std::size_t i = 0; i < threads; ++i) {
+    threads_.emplace_back([shared = shared_] { RunUntilStopped(*shared); });
+  }
 }
 
 ThreadPool::~ThreadPool() {
   {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
+    std::lock_guard lock(shared_->mutex);
+    shared_->stopping = true;
   }
-  ready_.notify_all();
+  shared_->ready.notify_all();
   for (std::thread& thread : threads_) thread.join();
-  assert(queue_.empty() && "ThreadPool destroyed with coroutines queued");
+  std::lock_guard lock(shared_->mutex);
+  assert(shared_->queue.empty() && "ThreadPool destroyed with coroutines queued");
 }
 
+// Notifies after it has left the mutex, or the thread that wakes would wait for it at once. By then
+// the coroutine may have run, and the pool be destroyed: hence the share.
 void ThreadPool::Post(std::coroutine_handle<> coroutine) {
-  // Notified under the lock: the pool may be destroyed as soon as the coroutine has run.
-  std::lock_guard lock(mutex_);
-  queue_.Push(coroutine);
-  ready_.notify_one();
+  const std::shared_ptr<Shared> shared = shared_;
+  {
+    std::lock_guard lock(shared->mutex);
+    shared->queue.Push(coroutine);
+    if (shared->idle == 0) return;
+    --shared->idle;
+  }
+  shared->ready.notify_one();
 }
 
 void ThreadPool::Hurry(std::coroutine_handle<> coroutine) {
-  std::lock_guard lock(mutex_);
-  queue_.MoveToFront(coroutine);
+  std::lock_guard lock(shared_->mutex);
+  shared_->queue.MoveToFront(coroutine);
 }
 
 bool ThreadPool::HasBacklog() const {
-  std::lock_guard lock(mutex_);
-  return !queue_.empty();
+  std::lock_guard lock(shared_->mutex);
+  return !shared_->queue.empty();
 }
 
-void ThreadPool::RunUntilStopped() {
-  std::unique_lock lock(mutex_);
+void ThreadPool::RunUntilStopped(Shared& shared) {
+  std::unique_lock lock(shared.mutex);
   while (true) {
-    ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    if (queue_.empty()) return;
-    const std::coroutine_handle<> coroutine = queue_.Pop();
+    while (shared.queue.empty() && !shared.stopping) {
+      ++shared.idle;
+      shared.ready.wait(lock);
+    }
+    if (shared.queue.empty()) return;
+    const std::coroutine_handle<> coroutine = shared.queue.Pop();
     lock.unlock();
     coroutine.resume();
     lock.lock();

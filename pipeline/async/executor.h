@@ -1,10 +1,10 @@
 #ifndef SLUICE_PIPELINE_ASYNC_EXECUTOR_H_
 #define SLUICE_PIPELINE_ASYNC_EXECUTOR_H_
 
-#include <condition_variable>
 #include <coroutine>
 #include <cstddef>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -105,7 +105,8 @@ class ReadyQueue final {
 
 // A fixed number of threads and one queue, first in first out. The queue holds coroutines that are
 // ready, so it is bounded by the number of coroutines alive.
-// Destruction joins the threads. REQUIRES: nothing is queued and nothing will be posted by then.
+// Destruction joins the threads. REQUIRES: nothing is queued and nothing will be posted by then; a
+// Post whose coroutine has run already may still be on its way out.
 class ThreadPool final : public Executor {
  public:
   // REQUIRES: threads >= 1.
@@ -118,12 +119,11 @@ class ThreadPool final : public Executor {
   std::size_t thread_count() const { return threads_.size(); }
 
  private:
-  void RunUntilStopped();
+  struct Shared;
+  static void RunUntilStopped(Shared& shared);
 
-  mutable std::mutex mutex_;
-  std::condition_variable ready_;
-  ReadyQueue queue_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Shared with calls of Post: see there.
+  const std::shared_ptr<Shared> shared_;
   std::vector<std::thread> threads_;
 };
 

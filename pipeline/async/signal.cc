@@ -6,14 +6,20 @@ namespace sluice {
 
 Signal::~Signal() { assert(first_ == nullptr && "Signal destroyed with waiters"); }
 
+// Posts after it has left the mutex, or who wakes would wait for it at once. Until it is posted, a
+// waiter that was claimed here stays where it is, so that its link can hold the list.
 void Signal::Notify() {
-  std::lock_guard lock(mutex_);
-  count_.fetch_add(1, std::memory_order_release);
-  while (first_ != nullptr) {
-    Waiter& waiter = *first_;
-    Unlink(waiter);
-    waiter.TryWake(Wake::kNotified);
+  Waiter* claimed = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    count_.fetch_add(1, std::memory_order_release);
+    while (first_ != nullptr) {
+      Waiter& waiter = *first_;
+      Unlink(waiter);
+      if (waiter.Claim(Wake::kNotified)) waiter.next_ = std::exchange(claimed, &waiter);
+    }
   }
+  while (claimed != nullptr) std::exchange(claimed, claimed->next_)->Post();
 }
 
 void Signal::Unlink(Waiter& waiter) {
@@ -44,9 +50,13 @@ bool Signal::Waiter::await_suspend(std::coroutine_handle<> coroutine) {
   return state_.compare_exchange_strong(arming, State::kSuspended, std::memory_order_acq_rel);
 }
 
-void Signal::Waiter::TryWake(Wake reason) {
-  if (claimed_.exchange(true, std::memory_order_acq_rel)) return;
+bool Signal::Waiter::Claim(Wake reason) {
+  if (claimed_.exchange(true, std::memory_order_acq_rel)) return false;
   reason_ = reason;
+  return true;
+}
+
+void Signal::Waiter::Post() {
   // Copied first: after the exchange the coroutine may run, and end this object.
   Executor& executor = executor_;
   const std::coroutine_handle<> coroutine = coroutine_;

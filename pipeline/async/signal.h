@@ -92,9 +92,14 @@ class Signal::Waiter final : private Clock::Alarm {
   };
 
   void OnAlarm() override { TryWake(Wake::kTimedOut); }
-  // The first call wakes. Afterwards this object may be gone, unless the caller keeps await_resume
-  // waiting: the signal by its mutex, the alarm and the stop callback by not having returned.
-  void TryWake(Wake reason);
+  void TryWake(Wake reason) {
+    if (Claim(reason)) Post();
+  }
+  // Whether this call is the first: then the coroutine waits for the caller's Post.
+  bool Claim(Wake reason);
+  // Afterwards this object may be gone, unless the caller keeps await_resume waiting: the alarm and
+  // the stop callback do by not having returned.
+  void Post();
 
   Signal& signal_;
   Executor& executor_;
@@ -109,7 +114,7 @@ class Signal::Waiter final : private Clock::Alarm {
   bool alarm_armed_ = false;
   std::optional<std::stop_callback<OnStop>> on_stop_;
 
-  // In the signal's list; guarded by its mutex.
+  // In the signal's list, guarded by its mutex; then in that of the Notify that has claimed it.
   bool linked_ = false;
   Waiter* previous_ = nullptr;
   Waiter* next_ = nullptr;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -89,9 +90,9 @@ class BatchBuffer final : private Clock::Alarm {
   Task<std::vector<T>> Take() {
     while (true) {
       const std::uint64_t seen = ready_.count();
-      {
-        std::lock_guard lock(mutex_);
-        if (closed_ || due_ || items_.size() == max_items_) co_return TakeItems();
+      if (std::optional<std::vector<T>> batch = TryTake()) {
+        room_.Notify();
+        co_return *std::move(batch);
       }
       const Wake wake = co_await ready_.Wait(executor_, seen, {.stop = stop_});
       if (wake == Wake::kStopped) throw Cancelled();
@@ -133,14 +134,15 @@ class BatchBuffer final : private Clock::Alarm {
     ready_.Notify();
   }
 
-  std::vector<T> TakeItems() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  std::optional<std::vector<T>> TryTake() {
+    std::vector<T> batch;
+    std::lock_guard lock(mutex_);
+    if (!closed_ && !due_ && items_.size() < max_items_) return std::nullopt;
     if (items_.empty() && error_) std::rethrow_exception(error_);
     EndDelay();
-    std::vector<T> batch;
     // The next batch will hardly be larger than this one.
     if (!closed_) batch.reserve(items_.size());
     batch.swap(items_);
-    room_.Notify();
     return batch;
   }
 
