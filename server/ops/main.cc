@@ -1,7 +1,6 @@
 // sluiced: reads its settings, serves until SIGTERM or SIGINT, drains.
 
 #include <grpc/support/log.h>
-#include <malloc.h>
 #include <sys/stat.h>
 
 #include <csignal>
@@ -23,9 +22,6 @@ namespace {
 
 constexpr int kFailure = 1;
 constexpr int kUsageError = 2;
-
-// Memory is bounded by construction; an arena for each thread would hold on to much more.
-constexpr int kMallocArenas = 2;
 
 // What of it concerns a person is said by this program, in one line.
 void LogOfGrpc(gpr_log_func_args* args) { spdlog::debug("grpc: {}", args->message); }
@@ -75,7 +71,6 @@ int Serve(const sluice::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  mallopt(M_ARENA_MAX, kMallocArenas);  // NOLINT(concurrency-mt-unsafe): no thread is there yet.
   const auto parsed = sluice::ParseConfig(argc, argv);
   if (const auto* exit = std::get_if<sluice::EarlyExit>(&parsed)) {
     std::fputs(exit->text.c_str(), exit->status == 0 ? stdout : stderr);

@@ -1,6 +1,5 @@
 #include "server/ops/server.h"
 
-#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -103,16 +102,6 @@ JobEnvironment MakeEnvironment(const AllowedRoots& roots, Catalog& catalog,
   return environment;
 }
 
-// A burst of streams or jobs leaves memory behind that is free, but the allocator's: it is given
-// back now and then.
-Task<> TrimMemory(Executor& executor, Clock& clock, std::stop_token stop) {
-  constexpr std::chrono::minutes kInterval(1);
-  while (true) {
-    co_await Sleep(executor, clock, kInterval, stop);
-    malloc_trim(0);
-  }
-}
-
 void LogError(const std::string& message) { spdlog::error("{}", message); }
 
 class RunningServer final : public Server {
@@ -168,7 +157,6 @@ class RunningServer final : public Server {
       addresses_.push_back(AddressText(addresses[i], ports[i]));
     }
     housekeeping_.Spawn(retention_.Run(housekeeping_.stop_token()));
-    housekeeping_.Spawn(TrimMemory(job_threads_, clock_, housekeeping_.stop_token()));
     SetHealth(true);
     return absl::OkStatus();
   }
