@@ -14,46 +14,36 @@ namespace sluice::cli {
 
 namespace {
 
-// Finds where objects begin and end, in JSON that is well-formed.
-class JsonNesting final {
- public:
-  // How many objects and arrays are open after `c`.
-  int After(char c) {
-    if (escaped_) {
-      escaped_ = false;
-    } else if (in_string_) {
-      escaped_ = c == '\\';
-      in_string_ = c != '"';
-    } else if (c == '"') {
-      in_string_ = true;
-    } else if (c == '{' || c == '[') {
-      ++depth_;
-    } else if (c == '}' || c == ']') {
-      --depth_;
-    }
-    return depth_;
-  }
+// Where the string that begins at `begin` (its opening quote) ends: behind its closing quote.
+std::size_t EndOfString(std::string_view json, std::size_t begin) {
+  std::size_t quote = begin;
+  std::size_t first_escape = 0;
+  do {
+    quote = json.find('"', quote + 1);
+    assert(quote != json.npos);
+    first_escape = quote;
+    while (json[first_escape - 1] == '\\') --first_escape;
+  } while ((quote - first_escape) % 2 != 0);  // The quote itself is escaped.
+  return quote + 1;
+}
 
- private:
-  int depth_ = 0;
-  bool in_string_ = false;
-  bool escaped_ = false;
-};
-
-// The objects of {"events":[{…},{…}]}, each on a line.
+// The objects of {"events":[{…},{…}]}, each on a line. REQUIRES: well-formed JSON.
 std::string LinesOfArray(std::string_view json) {
   constexpr int kInArray = 2;
   std::string lines;
   lines.reserve(json.size());
-  JsonNesting nesting;
   int depth = 0;
   std::size_t begin = 0;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const int before = depth;
-    depth = nesting.After(json[i]);
-    if (before == kInArray && depth > kInArray) begin = i;
-    if (before > kInArray && depth == kInArray) {
-      lines.append(json.substr(begin, i + 1 - begin));
+  for (std::size_t i = 0; i < json.size();) {
+    const char c = json[i];
+    if (c == '"') {
+      i = EndOfString(json, i);
+      continue;
+    }
+    if ((c == '{' || c == '[') && depth++ == kInArray) begin = i;
+    ++i;
+    if ((c == '}' || c == ']') && --depth == kInArray) {
+      lines.append(json.substr(begin, i - begin));
       lines += '\n';
     }
   }
