@@ -100,6 +100,21 @@ class DirectoryWalker::Impl final {
     enter_next_ = true;
   }
 
+  std::unique_ptr<Impl> Split() {
+    while (levels_.size() > 1 && IsAtEnd(levels_.front())) {
+      levels_.erase(levels_.begin());
+      ++levels_above_;
+    }
+    if (levels_.size() < 2) return nullptr;
+    auto rest = std::make_unique<Impl>(roots_, path_.substr(0, levels_.front().path_length));
+    rest->levels_.push_back(std::move(levels_.front()));
+    rest->levels_above_ = levels_above_++;
+    rest->root_stat_ = root_stat_;
+    rest->enter_next_ = false;
+    levels_.erase(levels_.begin());
+    return rest;
+  }
+
   const FileStat& root_stat() const { return root_stat_; }
 
   std::size_t open_descriptors() const {
@@ -159,7 +174,11 @@ class DirectoryWalker::Impl final {
   std::optional<ItemError> FillBuffer() {
     if (levels_.back().position < levels_.back().filled) return std::nullopt;
     if (std::optional<ItemError> error = OpenDeepestAgain()) return error;
-    Level& level = levels_.back();
+    return ReadMore(levels_.back());
+  }
+
+  // The same for an open level that has been through its buffer.
+  std::optional<ItemError> ReadMore(Level& level) const {
     if (!level.buffer) {
       level.buffer = std::make_unique_for_overwrite<char[]>(kBufferBytes);
       const bool seeks = level.resume_at != 0;
@@ -171,6 +190,12 @@ class DirectoryWalker::Impl final {
     level.position = 0;
     level.filled = static_cast<std::size_t>(count);
     return std::nullopt;
+  }
+
+  // An error of this read is met again by whoever goes on with the level, and told then.
+  bool IsAtEnd(Level& level) const {
+    if (level.position < level.filled || !level.fd.valid()) return false;
+    return !ReadMore(level) && level.filled == 0;
   }
 
   ItemError ReadError(const Level& level) const {
@@ -233,13 +258,14 @@ class DirectoryWalker::Impl final {
     if (found.error_number != 0) return MakeItemError(path_, "stat", found.error_number);
     return Entry{.path = path_,
                  .name = std::string_view(path_).substr(path_.size() - found.name.size()),
-                 .depth = static_cast<std::uint32_t>(levels_.size()),
+                 .depth = static_cast<std::uint32_t>(levels_above_ + levels_.size()),
                  .stat = found.stat};
   }
 
   const AllowedRoots& roots_;
   std::string path_;  // Of the root at first, then of the last visit.
   std::vector<Level> levels_;
+  std::size_t levels_above_ = 0;  // Those nearer to the root, which others go on with.
   FileStat root_stat_;
   // Entries of the deepest level: those before given_ have been given out.
   std::array<Found, kStatAhead> found_;
@@ -254,6 +280,14 @@ DirectoryWalker::DirectoryWalker(const AllowedRoots& roots, std::string root_pat
 DirectoryWalker::DirectoryWalker(DirectoryWalker&&) noexcept = default;
 DirectoryWalker& DirectoryWalker::operator=(DirectoryWalker&&) noexcept = default;
 DirectoryWalker::~DirectoryWalker() = default;
+
+DirectoryWalker::DirectoryWalker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+std::optional<DirectoryWalker> DirectoryWalker::Split() {
+  std::unique_ptr<Impl> rest = impl_->Split();
+  if (!rest) return std::nullopt;
+  return DirectoryWalker(std::move(rest));
+}
 
 std::optional<DirectoryWalker::Visit> DirectoryWalker::Next() { return impl_->Next(); }
 void DirectoryWalker::Descend() { impl_->Descend(); }

@@ -63,6 +63,12 @@ class DirectoryWalker final {
   // Enter the directory that the last Next() gave.
   void Descend();
 
+  // Gives away the rest of the shallowest directory that this walk is in the middle of, as a walk
+  // of its own, which may go on in another thread: this one ends when it has been through what it
+  // has entered below. Together they visit what this one would have. nullopt when it is in the
+  // middle of one directory at most.
+  std::optional<DirectoryWalker> Split();
+
   // Of the root; valid after the first Next().
   const FileStat& root_stat() const;
 
@@ -74,6 +80,7 @@ class DirectoryWalker final {
 
  private:
   class Impl;
+  explicit DirectoryWalker(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

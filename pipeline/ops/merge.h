@@ -2,6 +2,7 @@
 #define SLUICE_PIPELINE_OPS_MERGE_H_
 
 #include <concepts>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -20,8 +21,9 @@ namespace sluice {
 // back nobody; that costs a hand-over between threads an item. To have one after the other, see
 // Concat.
 //
-// Lazy: nothing is pulled before the first Next; from then on every source is one item ahead.
-// Bound: pulled - handed over <= the number of sources.
+// Lazy: nothing is pulled before the first Next; from then on every source is one item ahead, and
+// all of them together `ahead` more, so that they need not wait for each round of the consumer.
+// Bound: pulled - handed over <= the number of sources + `ahead`.
 // Order: that of each source; those of different sources, as they come. Nobody waits for ever: who
 // was ready first is handed over first.
 // Errors: the first one ends the sequence, after what was ready before it; the other sources are
@@ -31,8 +33,9 @@ namespace sluice {
 // for long listens to the scope's stop token: then a stop of the scope makes its Join prompt.
 // Lifetime: what the sources refer to outlives the scope's Join.
 template <typename T>
-AsyncGenerator<T> Merge(JobScope& scope, std::vector<AsyncGenerator<T>> sources) {
-  return internal::FanIn<T>(std::move(sources), scope, 0);
+AsyncGenerator<T> Merge(JobScope& scope, std::vector<AsyncGenerator<T>> sources,
+                        std::size_t ahead = 0) {
+  return internal::FanIn<T>(std::move(sources), scope, ahead);
 }
 
 template <typename T, std::same_as<AsyncGenerator<T>>... Others>

@@ -1,6 +1,7 @@
 #ifndef SLUICE_PIPELINE_STAGES_ENUMERATE_H_
 #define SLUICE_PIPELINE_STAGES_ENUMERATE_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "pipeline/async/async_generator.h"
 #include "pipeline/async/executor.h"
+#include "pipeline/async/job_scope.h"
 #include "pipeline/fs/file.h"
 #include "pipeline/fs/glob.h"
 #include "pipeline/fs/roots.h"
@@ -57,6 +59,21 @@ struct EnumerateDeps {
 // content. Lazy: takes one entry at a time, of which DirectoryWalker has statted a few more. Throws
 // Cancelled when stopped. Blocks on the disk between two items.
 AsyncGenerator<ScanItem> EnumerateTree(EnumerateOptions options, EnumerateDeps deps);
+
+// What a hand that walks beside others finds is handed on in parts: a round of the consumer costs
+// more than an entry. A part ends at any of these bounds, and with the directory tree it is of.
+inline constexpr std::size_t kWalkPartItems = 128;
+inline constexpr std::size_t kWalkPartPathBytes = 128 * 1024;
+inline constexpr std::chrono::milliseconds kWalkPartDelay{5};  // Of looking for more.
+
+// The same by `hands` walkers at a time, children of `scope`, in whose executor they block on the
+// disk. They share the roots, and whoever has nothing left to do gets a part of another's tree.
+// Order: each directory before its content; that of the hands, as they come.
+// Bound: what is found and not handed over is at most two parts for each hand.
+// Dropping: as that of Merge; a hand waits for others until the scope is stopped.
+// Lifetime: what `deps` refers to outlives the scope's Join. REQUIRES: hands >= 1.
+AsyncGenerator<ScanItem> EnumerateTree(EnumerateOptions options, EnumerateDeps deps,
+                                       JobScope& scope, std::size_t hands);
 
 }  // namespace sluice
 

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -25,6 +27,8 @@ constexpr int kMaxRoots = 1000;
 // A few ms of a warm walk. Measured: half the hand-offs between threads that 256 take. A paced job
 // is stored in parts of its window: see job_runner.cc.
 constexpr std::size_t kEventsPerTransaction = 1024;
+// Each may hold buffers of as many levels as it keeps open, 1 MiB.
+constexpr std::size_t kMaxWalkers = 8;
 
 std::string_view StageOf(const v1::JobSpec& spec, const PipelineCounters& counters) {
   switch (spec.scan().digest_policy()) {
@@ -235,6 +239,12 @@ AsyncGenerator<ScanItem> Digested(AsyncGenerator<ScanItem> items, const v1::Scan
   }
 }
 
+// Several find more than they are asked for, which a window would not allow.
+std::size_t Walkers(const v1::JobSpec& spec) {
+  if (spec.pacing() != v1::PACING_FREE_RUNNING) return 1;
+  return std::min(ReadThreads(spec.scan().read_threads()), kMaxWalkers);
+}
+
 // What the base scan has digested and may be trusted.
 Task<RecordedDigests> ReadBase(const std::string& scan, const JobRun& run,
                                const JobEnvironment& environment) {
@@ -263,12 +273,12 @@ AsyncGenerator<JobItem> Start(const JobRun& run, const JobEnvironment& environme
   if (!spec.base_scan().empty()) {
     base.emplace(co_await ReadBase(spec.base_scan(), run, environment));
   }
-  auto files =
-      EnumerateTree(OptionsOf(spec), {.roots = environment.roots,
-                                      .counters = run.counters,
-                                      .stop = run.scope.stop_token(),
-                                      .protected_directories = environment.protected_directories,
-                                      .executor = &run.scope.executor()});
+  auto files = EnumerateTree(OptionsOf(spec),
+                             {.roots = environment.roots,
+                              .counters = run.counters,
+                              .stop = run.scope.stop_token(),
+                              .protected_directories = environment.protected_directories},
+                             run.scope, Walkers(run.spec));
   auto items = Digested(std::move(files), spec, run, environment, base ? &*base : nullptr);
   while (auto item = co_await items.Next()) {
     co_yield std::visit([](auto& value) { return JobItem(std::move(value)); }, *item);

@@ -6,7 +6,9 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <deque>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -328,6 +330,107 @@ TEST(DirectoryWalker, LosesOnlyWhatWasMovedAwayWhileItWasGivenUp) {
     EXPECT_GE(error.path.size(), tree.Path("d/d").size());
   }
   EXPECT_LE(walk.errors.size(), DirectoryWalker::kOpenLevels);
+}
+
+// Every part that can be split off is, again and again. One visit of each part in turn.
+Walk WalkInParts(const TempTree& tree, std::size_t* parts) {
+  const AllowedRoots roots = tree.Roots();
+  std::deque<DirectoryWalker> walkers;
+  walkers.emplace_back(roots, tree.root());
+  Walk walk;
+  for (*parts = 1; !walkers.empty();) {
+    DirectoryWalker walker = std::move(walkers.front());
+    walkers.pop_front();
+    std::optional<DirectoryWalker::Visit> visit = walker.Next();
+    if (!visit) continue;
+    EXPECT_LE(walker.open_descriptors(), DirectoryWalker::kOpenLevels);
+    EXPECT_EQ(walker.root_stat().inode, tree.Stat("").inode);
+    if (auto* error = std::get_if<ItemError>(&*visit)) {
+      walk.errors.push_back(*error);
+    } else {
+      const auto& entry = std::get<Entry>(*visit);
+      walk.paths.emplace_back(entry.path.substr(tree.root().size() + 1));
+      EXPECT_EQ(entry.depth, 1 + std::ranges::count(walk.paths.back(), '/'));
+      if (entry.stat.type == FileType::kDirectory) walker.Descend();
+    }
+    while (auto rest = walker.Split()) {
+      walkers.push_back(*std::move(rest));
+      ++*parts;
+    }
+    walkers.push_back(std::move(walker));
+  }
+  return walk;
+}
+
+TEST(DirectoryWalkerSplit, PartsVisitTogetherWhatOneWalkWould) {
+  constexpr std::size_t kDirectories = 20;
+  const TempTree tree;
+  for (std::size_t i = 0; i < kDirectories; ++i) {
+    const std::string top = "d" + std::to_string(i);
+    for (std::size_t j = 0; j < 2 * i; ++j) tree.Write(top + "/s/f" + std::to_string(j));
+    tree.Write(top + "/f");
+  }
+  std::size_t parts = 0;
+  const Walk walk = WalkInParts(tree, &parts);
+  EXPECT_GT(parts, 5U);
+  EXPECT_TRUE(walk.errors.empty());
+  EXPECT_EQ(AsSet(walk.paths), AsSet(WalkAll(tree).paths));
+  EXPECT_EQ(walk.paths.size(), AsSet(walk.paths).size()) << "something was visited twice";
+}
+
+TEST(DirectoryWalkerSplit, GoesOnWithLevelsThatWereGivenUp) {
+  const TempTree tree;
+  const DeepChain first(tree.MakeDirectory("first"), 3 * DirectoryWalker::kOpenLevels);
+  const DeepChain second(tree.MakeDirectory("second"), 2 * DirectoryWalker::kOpenLevels);
+  const AllowedRoots roots = tree.Roots();
+  DirectoryWalker walker(roots, tree.root());
+  std::vector<std::string> paths;
+  std::vector<DirectoryWalker> parts;
+  const auto visit_all = [&](DirectoryWalker& part) {
+    while (auto visit = part.Next()) {
+      const auto& entry = std::get<Entry>(*visit);
+      paths.emplace_back(entry.path);
+      if (entry.stat.type == FileType::kDirectory) part.Descend();
+      // From the deepest point: all levels above are given away, most of them closed.
+      if (entry.depth == 3 * DirectoryWalker::kOpenLevels) {
+        while (auto rest = part.Split()) parts.push_back(*std::move(rest));
+      }
+    }
+  };
+  visit_all(walker);
+  while (!parts.empty()) {
+    DirectoryWalker part = std::move(parts.back());
+    parts.pop_back();
+    visit_all(part);
+  }
+  EXPECT_EQ(paths.size(), 2 + 2 * 5 * DirectoryWalker::kOpenLevels);
+  EXPECT_EQ(AsSet(paths).size(), paths.size());
+}
+
+TEST(DirectoryWalkerSplit, GivesNothingOfASingleDirectory) {
+  const TempTree tree;
+  tree.Write("a");
+  tree.Write("b");
+  const AllowedRoots roots = tree.Roots();
+  DirectoryWalker walker(roots, tree.root());
+  EXPECT_FALSE(walker.Split()) << "before it has begun";
+  EXPECT_TRUE(walker.Next());
+  EXPECT_FALSE(walker.Split());
+  EXPECT_TRUE(walker.Next());
+  EXPECT_FALSE(walker.Next());
+  EXPECT_FALSE(walker.Split()) << "at its end";
+}
+
+TEST(DirectoryWalkerSplit, GivesNothingOfDirectoriesThatAreAtTheirEnd) {
+  const TempTree tree;
+  tree.Write("only/f");
+  const AllowedRoots roots = tree.Roots();
+  DirectoryWalker walker(roots, tree.root());
+  ASSERT_TRUE(walker.Next());
+  walker.Descend();
+  ASSERT_TRUE(walker.Next());
+  EXPECT_FALSE(walker.Split());
+  EXPECT_FALSE(walker.Next());
 }
 
 }  // namespace

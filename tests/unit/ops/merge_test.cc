@@ -67,6 +67,16 @@ TEST_F(MergeTest, OfNoSourcesIsEmpty) {
   EXPECT_EQ(NextAfterARun(items), std::nullopt);
 }
 
+TEST_F(MergeTest, PullsSoManyAheadAsItIsTold) {
+  constexpr int kAhead = 3;
+  std::vector<AsyncGenerator<int>> sources;
+  sources.push_back(CountTo(100, log_));
+  sources.push_back(CountTo(100, other_log_));
+  auto items = Merge(scope_, std::move(sources), kAhead);
+  ASSERT_TRUE(NextAfterARun(items));
+  EXPECT_EQ(log_.produced + other_log_.produced, 1 + kAhead + 2) << "one in each child's hand";
+}
+
 TEST_F(MergeTest, ASlowSourceHoldsBackNobody) {
   auto items = Merge(scope_, Fed(fed_, log_), CountTo(3, other_log_));
   EXPECT_EQ(NextAfterARun(items), 0);

@@ -17,6 +17,8 @@
 
 #include "gtest/gtest.h"
 
+#include "pipeline/async/executor.h"
+#include "pipeline/async/job_scope.h"
 #include "pipeline/async/status_error.h"
 #include "pipeline/async/sync_wait.h"
 #include "pipeline/async/task.h"
@@ -285,6 +287,146 @@ TEST_F(EnumerateTest, EndsAsCancelledWhenStopped) {
   EXPECT_TRUE(SyncWait(NextOf(&files)));
   stop_.request_stop();
   EXPECT_THROW(SyncWait(NextOf(&files)), Cancelled);
+}
+
+// The walk by several hands.
+class EnumerateConcurrentlyTest : public testing::TestWithParam<std::size_t> {
+ protected:
+  EnumerateConcurrentlyTest() : pool_(4), scope_(pool_) {}
+  ~EnumerateConcurrentlyTest() override {
+    scope_.RequestStop();
+    SyncWait(scope_.Join());
+  }
+
+  // 340 files, 87 directories, in branches of very different sizes.
+  void MakeBranches() {
+    for (int i = 0; i < 12; ++i) {
+      const std::string top = "d" + std::to_string(i);
+      tree_.Write(top + "/f");
+      for (int j = 0; j < i; ++j) {
+        for (int k = 0; k < j; ++k) {
+          tree_.Write(top + "/s" + std::to_string(j) + "/f" + std::to_string(k));
+        }
+      }
+    }
+    tree_.Write("f");
+  }
+
+  // More than any number of hands finds before it is asked.
+  void MakeManyFiles() {
+    for (std::size_t i = 0; i < kDirectories * kFiles; ++i) {
+      tree_.Write("d" + std::to_string(i / kFiles) + "/f" + std::to_string(i));
+    }
+  }
+
+  AsyncGenerator<ScanItem> Start(EnumerateOptions options) {
+    if (options.roots.empty()) options.roots = {tree_.root()};
+    return EnumerateTree(std::move(options),
+                         {.roots = roots_, .counters = counters_, .stop = scope_.stop_token()},
+                         scope_, GetParam());
+  }
+  std::vector<ScanItem> Run(EnumerateOptions options) {
+    return SyncWait(Start(std::move(options)) | Collect());
+  }
+
+  // Each item as one line, in no order.
+  static std::multiset<std::string> LinesOf(const std::vector<ScanItem>& items) {
+    std::multiset<std::string> lines;
+    for (const ScanItem& item : items) {
+      if (const auto* file = std::get_if<FileEntry>(&item)) {
+        lines.insert("file " + file->path + ' ' + std::to_string(file->stat.inode));
+      } else if (const auto* skipped = std::get_if<SkippedItem>(&item)) {
+        lines.insert("skipped " + skipped->path + ' ' +
+                     std::to_string(static_cast<int>(skipped->reason)));
+      } else {
+        lines.insert("error " + std::get<ItemError>(item).path);
+      }
+    }
+    return lines;
+  }
+
+  void ExpectSameAsOneWalker(const EnumerateOptions& options) {
+    PipelineCounters counters;
+    EnumerateOptions sequential = options;
+    if (sequential.roots.empty()) sequential.roots = {tree_.root()};
+    const auto expected = LinesOf(
+        SyncWait(EnumerateTree(sequential, {.roots = roots_, .counters = counters}) | Collect()));
+    EXPECT_FALSE(expected.empty());
+    EXPECT_EQ(LinesOf(Run(options)), expected);
+    EXPECT_EQ(counters_.enumerate.items, counters.enumerate.items);
+    EXPECT_EQ(counters_.enumerate.bytes, counters.enumerate.bytes);
+    EXPECT_EQ(counters_.skipped, counters.skipped);
+    EXPECT_TRUE(counters_.enumerated_all);
+  }
+
+  static constexpr std::size_t kDirectories = 64;
+  static constexpr std::size_t kFiles = 64;
+
+  const TempTree tree_;
+  const AllowedRoots roots_ = tree_.Roots();
+  PipelineCounters counters_;
+  ThreadPool pool_;
+  JobScope scope_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Hands, EnumerateConcurrentlyTest, testing::Values(1, 2, 3, 8));
+
+TEST_P(EnumerateConcurrentlyTest, YieldsWhatOneWalkerDoes) {
+  MakeBranches();
+  ExpectSameAsOneWalker({});
+}
+
+TEST_P(EnumerateConcurrentlyTest, JudgesAsOneWalkerDoes) {
+  MakeBranches();
+  ExpectSameAsOneWalker({.exclude = *GlobSet::Compile({"d7", "**/s3", "f"}),
+                         .one_file_system = true,
+                         .max_depth = 2,
+                         .types = {FileType::kRegular, FileType::kDirectory},
+                         .report_skipped = true});
+}
+
+TEST_P(EnumerateConcurrentlyTest, SharesTheRoots) {
+  MakeBranches();
+  EnumerateOptions options;
+  for (int i = 0; i < 12; ++i) options.roots.push_back(tree_.Path("d" + std::to_string(i)));
+  options.roots.push_back(tree_.Path("absent"));
+  ExpectSameAsOneWalker(options);
+}
+
+TEST_P(EnumerateConcurrentlyTest, GivesADirectoryBeforeItsContent) {
+  MakeBranches();
+  std::set<std::string> seen = {tree_.root()};
+  for (const ScanItem& item : Run({.types = {FileType::kRegular, FileType::kDirectory}})) {
+    const std::string& path = std::get<FileEntry>(item).path;
+    EXPECT_TRUE(seen.contains(path.substr(0, path.rfind('/')))) << path;
+    seen.insert(path);
+  }
+}
+
+TEST_P(EnumerateConcurrentlyTest, StopsWhileNobodyAsks) {
+  MakeManyFiles();
+  auto items = Start({});
+  ASSERT_TRUE(SyncWait(NextOf(&items)));
+  // Each hand waits with a part of its own, one more for each is queued, and the consumer has one.
+  const std::size_t most = (2 * GetParam() + 1) * kWalkPartItems + kDirectories;
+  for (int i = 0; i < 50; ++i) {
+    SyncWait([](Executor& pool) -> Task<> { co_await pool.Schedule(); }(pool_));
+  }
+  EXPECT_LE(counters_.enumerate.items, most);
+  EXPECT_LT(most, kDirectories * kFiles) << "the tree is too small to tell";
+}
+
+TEST_P(EnumerateConcurrentlyTest, AStopEndsIt) {
+  MakeManyFiles();
+  auto items = Start({});
+  ASSERT_TRUE(SyncWait(NextOf(&items)));
+  scope_.RequestStop();
+  EXPECT_THROW(
+      {
+        while (SyncWait(NextOf(&items))) {
+        }
+      },
+      Cancelled);
 }
 
 }  // namespace
