@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -29,6 +30,7 @@ constexpr int kMaxRoots = 1000;
 constexpr std::size_t kEventsPerTransaction = 1024;
 // Each may hold buffers of as many levels as it keeps open, 1 MiB.
 constexpr std::size_t kMaxWalkers = 8;
+constexpr std::uint32_t kMinWindowOfWalkers = 2048;
 
 std::string_view StageOf(const v1::JobSpec& spec, const PipelineCounters& counters) {
   switch (spec.scan().digest_policy()) {
@@ -239,9 +241,10 @@ AsyncGenerator<ScanItem> Digested(AsyncGenerator<ScanItem> items, const v1::Scan
   }
 }
 
-// Several find more than they are asked for, which a window would not allow.
+// Several find more than they are asked for, which a small window does not allow.
 std::size_t Walkers(const v1::JobSpec& spec) {
-  if (spec.pacing() != v1::PACING_FREE_RUNNING) return 1;
+  const bool is_paced = spec.pacing() != v1::PACING_FREE_RUNNING;
+  if (is_paced && spec.window() < kMinWindowOfWalkers) return 1;
   return std::min(ReadThreads(spec.scan().read_threads()), kMaxWalkers);
 }
 
