@@ -30,8 +30,8 @@ namespace internal {
 // What TransformConcurrently's consumer and its workers share: a ring of slots, each with an item
 // on the way in and a result on the way out.
 //
-// Numbers count from the first item; slot n % limit is number n's.
-// 1. taken_ <= completed_ <= claimed_ <= added_ <= taken_ + limit.
+// Numbers count from the first item; slot n % slots is number n's.
+// 1. taken_ <= completed_ <= claimed_ <= added_ <= taken_ + slots.
 // 2. A claim moves the item out of its slot. From then on the slot is free for a result: for that
 //    of the same item where the source's order is kept, otherwise for the next result there is,
 //    whose number is below claimed_ by (1).
@@ -55,17 +55,19 @@ class InFlight final {
   };
   enum class Claim : std::uint8_t { kItem, kItemAndSpawn, kNothing, kStopped };
 
-  InFlight(Executor& executor, std::size_t limit, Order order)
+  // REQUIRES: 1 <= limit, the most workers there are, <= slots.
+  InFlight(Executor& executor, std::size_t limit, std::size_t slots, Order order)
       : executor_(executor),
         limit_(limit),
+        slot_count_(slots),
         order_(order),
-        slots_(std::make_unique<Slot[]>(limit)) {}
+        slots_(std::make_unique<Slot[]>(slots)) {}
   InFlight(const InFlight&) = delete;
   InFlight& operator=(const InFlight&) = delete;
 
   // ---- The consumer's.
   bool empty() const { return taken_ == added_; }
-  bool full() const { return added_ - taken_ == limit_; }
+  bool full() const { return added_ - taken_ == slot_count_; }
   bool ready() const { return taken_ < ready_; }
 
   // Whether the caller is to spawn a worker. REQUIRES: !full().
@@ -121,7 +123,7 @@ class InFlight final {
     bool spawn = false;
   };
 
-  Slot& SlotOf(std::uint64_t number) const { return slots_[number % limit_]; }
+  Slot& SlotOf(std::uint64_t number) const { return slots_[number % slot_count_]; }
   bool SetConsumer(std::coroutine_handle<> coroutine);
   void EndConsumerWait();
   bool SetIdle(Worker& worker);
@@ -138,6 +140,7 @@ class InFlight final {
 
   Executor& executor_;
   const std::size_t limit_;
+  const std::size_t slot_count_;
   const Order order_;
   std::stop_source stop_source_;
 

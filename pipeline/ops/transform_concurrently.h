@@ -80,9 +80,10 @@ class StopWorkersOnExit final {
 
 template <typename T, typename R, typename Fn>
 AsyncGenerator<R> TransformConcurrentlyImpl(AsyncGenerator<T> source, JobScope& scope,
-                                            std::size_t limit, Fn fn, Order order) {
+                                            std::size_t limit, Fn fn, Order order,
+                                            std::size_t ahead) {
   using Shared = InFlight<T, R>;
-  const auto in_flight = std::make_shared<Shared>(scope.executor(), limit, order);
+  const auto in_flight = std::make_shared<Shared>(scope.executor(), limit, limit + ahead, order);
   const StopWorkersOnExit<Shared> stop_workers(in_flight, scope.stop_token());
   bool source_ended = false;
   std::exception_ptr source_error;
@@ -124,10 +125,13 @@ AsyncGenerator<R> TransformConcurrentlyImpl(AsyncGenerator<T> source, JobScope& 
 //
 // At most `limit` workers are spawned, each once, as they are needed. A worker goes from item to
 // item on its thread; the consumer is woken when there is something to hand on and gets a thread
-// when a worker runs out of items, so that many results pass for one wake.
+// when a worker runs out of items, so that many results pass for one wake. With `ahead`, so many
+// items more may wait for a worker, or results for the consumer, so that neither waits for the
+// other where their paces differ from item to item.
 //
 // Lazy: nothing runs before the first Next, and the source only during one: a result that is ready
-// while the source is awaited comes when that await ends. Bound: pulled - handed over <= limit.
+// while the source is awaited comes when that await ends.
+// Bound: pulled - handed over <= limit + ahead.
 // Order: `order`. Errors: what `fn` throws ends the sequence in its place in that order, and the
 // others are told to stop; what the source throws comes after the results of the items before it.
 // Cancellation: a stop of the scope ends the wait for a result at once, with Cancelled. `fn` is
@@ -138,18 +142,18 @@ AsyncGenerator<R> TransformConcurrentlyImpl(AsyncGenerator<T> source, JobScope& 
 // Lifetime: each worker has a copy of `fn`; what that refers to outlives the scope's Join.
 // REQUIRES: limit >= 1.
 template <typename Fn>
-auto TransformConcurrently(JobScope& scope, std::size_t limit, Fn fn,
-                           Order order = Order::kSource) {
+auto TransformConcurrently(JobScope& scope, std::size_t limit, Fn fn, Order order = Order::kSource,
+                           std::size_t ahead = 0) {
   assert(limit >= 1);
-  return [&scope, limit, fn = std::move(fn), order]<typename T>(AsyncGenerator<T> source) {
+  return [&scope, limit, fn = std::move(fn), order, ahead]<typename T>(AsyncGenerator<T> source) {
     using Result = internal::ConcurrentResult<Fn, T>;
     if constexpr (internal::kIsTask<Result>) {
       using R = typename Result::value_type;
       return internal::TransformConcurrentlyImpl<T, R, Fn>(std::move(source), scope, limit, fn,
-                                                           order);
+                                                           order, ahead);
     } else {
       return internal::TransformConcurrentlyImpl<T, Result, Fn>(std::move(source), scope, limit, fn,
-                                                                order);
+                                                                order, ahead);
     }
   };
 }

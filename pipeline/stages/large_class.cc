@@ -117,7 +117,8 @@ AsyncGenerator<InodeItem> Refine(AsyncGenerator<InodeItem> inodes, ContentPart p
       part == ContentPart::kWhole ? size : std::min(size, kContentEndBytes);
   auto chunks = InChunks(std::move(inodes), bytes_each) |
                 TransformConcurrently(context->deps.scope, context->options.concurrency,
-                                      ChunkReader{context, part});
+                                      ChunkReader{context, part}, Order::kSource,
+                                      context->options.concurrency);
   const ByContent by_content(part);
   InodeSpool spool(context->spool(), by_content);
   while (auto chunk = co_await chunks.Next()) {

@@ -234,9 +234,10 @@ struct BatchDecider {
 }  // namespace
 
 AsyncGenerator<GroupItem> SmallClassGroups(SizeClassReader* classes, ReconcileContextPtr context) {
-  auto batches = SmallBatches(classes) |
-                 TransformConcurrently(context->deps.scope, context->options.concurrency,
-                                       BatchDecider{context});
+  auto batches =
+      SmallBatches(classes) |
+      TransformConcurrently(context->deps.scope, context->options.concurrency,
+                            BatchDecider{context}, Order::kSource, context->options.concurrency);
   while (auto batch = co_await batches.Next()) {
     for (GroupItem& item : *batch) co_yield std::move(item);
   }

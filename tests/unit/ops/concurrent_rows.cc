@@ -165,6 +165,15 @@ std::vector<Combinator> RowsOfTransformConcurrently() {
        .model = Same,
        .bound = 3,
        .ordered = false},
+      {.name = "TransformConcurrentlyAhead",
+       .header = "transform_concurrently.h",
+       .apply =
+           [](Source source, Rig& rig) {
+             return std::move(source) | TransformConcurrently(rig.scope(), 2, HoppingWork(rig),
+                                                              Order::kSource, /*ahead=*/3);
+           },
+       .model = Same,
+       .bound = 5},
       {.name = "TransformConcurrentlyAtOnce",
        .header = "transform_concurrently.h",
        .apply =

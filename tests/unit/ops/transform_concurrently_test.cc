@@ -70,9 +70,10 @@ class TransformConcurrentlyTest : public testing::Test {
     EXPECT_EQ(gates_.in_flight(), 0);
   }
 
-  AsyncGenerator<int> ThroughGates(AsyncGenerator<int> source, Order order = Order::kSource) {
+  AsyncGenerator<int> ThroughGates(AsyncGenerator<int> source, Order order = Order::kSource,
+                                   std::size_t ahead = 0) {
     const auto pass = [this](int item, std::stop_token stop) { return gates_.Pass(item, stop); };
-    return std::move(source) | TransformConcurrently(scope_, kLimit, pass, order);
+    return std::move(source) | TransformConcurrently(scope_, kLimit, pass, order, ahead);
   }
   void Open(int item) {
     gates_.Open(item);
@@ -176,6 +177,30 @@ TEST_F(TransformConcurrentlyTest, PullsNoMoreThanLimitAheadOfConsumerAtAnyStep) 
     EXPECT_EQ(next.Get(), yielded * 10);
   }
   EXPECT_EQ(gates_.peak(), static_cast<int>(kLimit));
+}
+
+TEST_F(TransformConcurrentlyTest, PullsSoManyMoreAsItIsToldAndWorksOnLimitOfThem) {
+  constexpr int kAhead = 2;
+  constexpr int kBound = static_cast<int>(kLimit) + kAhead;
+  auto results = ThroughGates(CountTo(20, log_), Order::kSource, kAhead);
+  for (int yielded = 0; yielded < 20; ++yielded) {
+    Started next(NextOf(results));
+    while (executor_.RunOne()) EXPECT_LE(log_.produced - yielded, kBound);
+    if (yielded == 0) EXPECT_EQ(log_.produced, kBound);
+    gates_.Open(yielded);
+    while (executor_.RunOne()) EXPECT_LE(log_.produced - yielded, kBound);
+    EXPECT_EQ(next.Get(), yielded * 10);
+  }
+  EXPECT_EQ(gates_.peak(), static_cast<int>(kLimit));
+}
+
+TEST_F(TransformConcurrentlyTest, AWorkerGoesOnWhileItsResultWaitsForTheConsumer) {
+  auto results = ThroughGates(CountTo(20, log_), Order::kSource, kLimit);
+  Started first(NextOf(results));
+  executor_.RunAll();
+  for (std::size_t item = 0; item < kLimit; ++item) Open(static_cast<int>(item));
+  EXPECT_EQ(first.Get(), 0);
+  EXPECT_EQ(gates_.in_flight(), static_cast<int>(kLimit)) << "those that were ahead";
 }
 
 Task<int> Broken() {

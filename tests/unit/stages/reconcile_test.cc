@@ -141,7 +141,8 @@ TEST(ReconcileChanges, OtherNamesAreNotTriedWhereTheContentIsAtFault) {
 
 // How far ahead of its consumer it reads, and how it ends.
 
-constexpr std::size_t kMostReadAhead = (2 + 1) * kSmallBatchNames;  // Concurrency 2, one part each.
+// Concurrency 2: as many batches being read, as many ahead, and one that is handed on. One part each.
+constexpr std::size_t kMostReadAhead = (2 + 2 + 1) * kSmallBatchNames;
 
 TEST(ReconcileLaziness, NothingIsReadBeforeTheFirstPull) {
   ReconcileRig rig;
