@@ -141,7 +141,7 @@ TEST(ReconcileChanges, OtherNamesAreNotTriedWhereTheContentIsAtFault) {
 
 // How far ahead of its consumer it reads, and how it ends.
 
-// Concurrency 2: as many batches being read, as many ahead, and one that is handed on. One part each.
+// Concurrency 2: as many batches being read, as many ahead, and one that is handed on.
 constexpr std::size_t kMostReadAhead = (2 + 2 + 1) * kSmallBatchNames;
 
 TEST(ReconcileLaziness, NothingIsReadBeforeTheFirstPull) {
