@@ -186,12 +186,8 @@ void TakeVisit(const TreeWalk& walk, std::string_view root, DirectoryWalker& wal
   if (verdict.enter) walker.Descend();
   const bool reports = verdict.skipped && walk.options.report_skipped;
   if (verdict.skipped) counters.skipped.fetch_add(1, std::memory_order_relaxed);
-  if (verdict.record) {
-    part.Add(FileEntry{.path = reports ? path : std::move(path), .stat = entry.stat}, path_bytes);
-  }
-  if (reports) {
-    part.Add(SkippedItem{.path = std::move(path), .reason = *verdict.skipped}, path_bytes);
-  }
+  if (reports) part.Add(SkippedItem{.path = path, .reason = *verdict.skipped}, path_bytes);
+  if (verdict.record) part.Add(FileEntry{.path = std::move(path), .stat = entry.stat}, path_bytes);
 }
 
 // Whether the hand may begin to walk a root.

@@ -89,8 +89,8 @@ inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
 // at the end of the list.
 //
 // Bound: small classes are put together in batches of about kSmallBatchNames names or
-// kDigestChunkBytes; at most twice `concurrency` batches are ahead of the consumer, `concurrency` of
-// them being read, and never one class ahead of or beyond a class that is not small.
+// kDigestChunkBytes; at most twice `concurrency` batches are ahead of the consumer, `concurrency`
+// of them being read, and never one class ahead of or beyond a class that is not small.
 //
 // Errors: a file that is read and has vanished or changed since it was recorded is an ItemError and
 // in no plan, like a name that was recorded in another version than the one that is read; an inode
