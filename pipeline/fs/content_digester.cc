@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -31,9 +30,10 @@ Task<ItemResult<ContentDigest>> FileContentDigester::DigestFile(DigestRequest re
     ThrowIfStopRequested(stop);
     FileReading reading(request, version);
     std::optional<ItemError> error = reading.Open(roots_, std::exchange(opened, -1));
-    const auto started = std::chrono::steady_clock::now();
     if (!error && !reading.done()) error = reading.ReadSome(stop);
-    JudgeDisk(reading.bytes_read(), std::chrono::steady_clock::now() - started);
+    if (reading.has_waited()) {
+      files_to_read_ahead_.store(kFilesReadAhead, std::memory_order_relaxed);
+    }
     while (!error && !reading.done()) {
       co_await executor.YieldIfBusy();
       error = reading.ReadSome(stop);
@@ -57,12 +57,6 @@ Task<ItemResult<ContentDigest>> FileContentDigester::DigestFile(DigestRequest re
                       .operation = "read",
                       .reason = ItemError::Reason::kUnstable,
                       .message = "kept changing while it was read"};
-}
-
-void FileContentDigester::JudgeDisk(std::uint64_t bytes,
-                                    std::chrono::steady_clock::duration taken) {
-  if (bytes > kQuickReadBytes || taken <= kQuickRead) return;
-  files_to_read_ahead_.store(kFilesReadAhead, std::memory_order_relaxed);
 }
 
 void FileContentDigester::ReadAhead(const DigestRequest& request, OpenedFile& file) {

@@ -2,7 +2,6 @@
 #define SLUICE_PIPELINE_FS_CONTENT_DIGESTER_H_
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,8 +23,11 @@ namespace sluice {
 // both ends (images, archives, databases of one size) mostly differ there, and need not be read.
 enum class ContentPart : std::uint8_t { kPrefix, kSuffix, kWhole };
 
-// Bytes of a prefix and of an end. A file of at most this size is its own prefix.
-inline constexpr std::uint64_t kContentEndBytes = 16 * 1024;
+// Bytes of a prefix and of an end: a page, the least that is read from a disk. A file of at most
+// this size is its own prefix. Catalogs keep digests of these parts: other sizes need a migration.
+inline constexpr std::uint64_t kContentEndBytes = 4 * 1024;
+// A file of at most this size is read whole sooner than its end alone.
+inline constexpr std::uint64_t kContentSuffixFromBytes = 32 * 1024;
 inline constexpr std::uint64_t kContentMiddleFromBytes = 128 * 1024;
 
 struct DigestRequest {
@@ -118,14 +120,11 @@ class FileContentDigester final : public ContentDigester {
   // Some 20 ms: what is read of a file before the thread is offered to others.
   static constexpr std::uint64_t kYieldBytes = 8 * 1024 * 1024;
   // Files that ReadAhead keeps open at most, of all jobs, and what it has read of each extent.
-  static constexpr int kMaxOpened = 256;
+  static constexpr int kMaxOpened = 512;
   static constexpr std::uint64_t kReadAheadBytes = 1024 * 1024;
   // To ask for bytes that are in memory already costs as much as to copy them: ReadAhead asks only
-  // for so many files after a read of at most kQuickReadBytes that took longer than kQuickRead,
-  // and so must have waited for the disk.
-  static constexpr int kFilesReadAhead = 256;
-  static constexpr std::uint64_t kQuickReadBytes = 64 * 1024;
-  static constexpr std::chrono::microseconds kQuickRead{100};
+  // for so many files after a read of a small part that had to wait for the disk.
+  static constexpr int kFilesReadAhead = 1024;
 
   explicit FileContentDigester(const AllowedRoots& roots) : roots_(roots) {}
 
@@ -139,7 +138,6 @@ class FileContentDigester final : public ContentDigester {
  private:
   // One of the files that may be open between reads, if there is room.
   OpenedFile Open(const std::string& path);
-  void JudgeDisk(std::uint64_t bytes, std::chrono::steady_clock::duration taken);
 
   const AllowedRoots& roots_;
   std::atomic<int> opened_ = 0;

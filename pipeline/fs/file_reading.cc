@@ -1,6 +1,7 @@
 #include "pipeline/fs/file_reading.h"
 
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -169,14 +170,22 @@ std::uint64_t FileReading::HoleAt(std::uint64_t offset) {
   return data_.begin > offset ? data_.begin - offset : 0;
 }
 
+// What there is without waiting for the disk; -1: nothing.
+ssize_t FileReading::ReadFromMemory(std::uint64_t offset, std::span<std::uint8_t> to) {
+  const ::iovec room = {.iov_base = to.data(), .iov_len = to.size()};
+  return ::preadv2(fd(), &room, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+}
+
 // Returns 0 or errno. No bytes: the end of the file.
 int FileReading::ReadData(std::uint64_t offset, std::span<std::uint8_t> to, std::uint64_t& count) {
   const std::size_t room = std::min<std::uint64_t>(to.size(), data_.end - offset);
-  ssize_t result = -1;
-  do {
+  const bool is_small = size() < kBufferBytes;
+  ssize_t result = is_small ? ReadFromMemory(offset, to.first(room)) : -1;
+  if (is_small && result < 0) has_waited_ = true;
+  while (result < 0) {
     result = ::pread(fd(), to.data(), room, static_cast<off_t>(offset));
-  } while (result < 0 && errno == EINTR);
-  if (result < 0) return errno;
+    if (result < 0 && errno != EINTR) return errno;
+  }
   count = static_cast<std::uint64_t>(result);
   bytes_read_ += count;
   return 0;

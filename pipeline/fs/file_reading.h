@@ -1,6 +1,8 @@
 #ifndef SLUICE_PIPELINE_FS_FILE_READING_H_
 #define SLUICE_PIPELINE_FS_FILE_READING_H_
 
+#include <sys/types.h>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -70,6 +72,8 @@ class FileReading final {
   // What the file is now.
   const FileStat& found() const { return found_; }
   std::uint64_t bytes_read() const { return bytes_read_; }
+  // Some of what is small was not in memory (or the file system does not tell).
+  bool has_waited() const { return has_waited_; }
   bool kept() const { return kept_; }
   // REQUIRES: is_of_version(). Once.
   Digest Finish();
@@ -86,6 +90,7 @@ class FileReading final {
   void DigestZeros(std::uint64_t count);
   std::uint64_t HoleAt(std::uint64_t offset);  // Its bytes from there on; 0: there is none.
   void FindData(std::uint64_t from);
+  ssize_t ReadFromMemory(std::uint64_t offset, std::span<std::uint8_t> to);
   int ReadData(std::uint64_t offset, std::span<std::uint8_t> to, std::uint64_t& count);
   void AddLiveBytes(std::uint64_t count);
 
@@ -105,6 +110,7 @@ class FileReading final {
   std::uint64_t at_ = 0;
   std::uint64_t bytes_read_ = 0;
   std::uint64_t live_bytes_ = 0;  // This reading's share of DigestRequest::reading.
+  bool has_waited_ = false;
   bool kept_ = false;
   bool done_ = false;
   bool complete_ = false;  // There was as much as the version says, and no more.

@@ -33,7 +33,7 @@ std::span<const ContentPart> SizeClass::stages() const {
   static constexpr std::array kAtOnce = {ContentPart::kWhole};
   const bool tiny = size == 0 || (!small() && size <= kDigestAtOnceBytes);
   if (all_known || tiny) return kAtOnce;
-  if (size > 2 * kContentEndBytes) return kAll;
+  if (size > kContentSuffixFromBytes) return kAll;
   if (some_known_without_prefix) return kAtOnce;
   return kPrefixFirst;
 }

@@ -30,8 +30,8 @@ struct SizeClass {
   std::uint64_t bytes() const { return name_count() * size; }
 
   // What its files are told apart by, one part after the other, as long as they are not. Where all
-  // are known there is nothing to find out before that; a file of at most twice kContentEndBytes is
-  // read whole rather than in two halves, and at once rather than to compare it with one whose
+  // are known there is nothing to find out before that; a file of at most kContentSuffixFromBytes
+  // is read whole rather than its end alone, and at once rather than to compare it with one whose
   // prefix is not known; tiny ones are digested sooner than opened again.
   std::span<const ContentPart> stages() const;
 };

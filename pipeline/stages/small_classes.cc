@@ -51,30 +51,43 @@ AsyncGenerator<Batch> SmallBatches(SizeClassReader* classes) {
   if (!batch.empty()) co_yield std::move(batch);
 }
 
-// Decides one small class. Each of its files is opened once, and stays open from its first part to
-// its last; one that is its own prefix is read once, and its bytes are kept until it is known
-// whether they are to be digested.
+// Decides one small class, step by step: those of a batch take their steps in turn, so that while
+// one reads a part of its files, the parts that the others have asked for come from the disk. Each
+// file is opened once, and stays open from its first part to its last; one that is its own prefix
+// is read once, and its bytes are kept until it is known whether they are to be digested.
 class Decision final {
  public:
   Decision(const ReconcileContext& context, std::stop_token stop, SizeClass size_class)
       : context_(context),
         size_class_(std::move(size_class)),
+        stages_(size_class_.stages()),
         reader_(context, std::move(stop)),
         members_(MembersOf(size_class_, context)) {}
 
-  // Begins to read what Run reads first.
-  void ReadAhead() { ReadAhead(size_class_.stages().front()); }
-
-  // Appends what there is to hand on.
-  Task<> Run(const ReconcileContextPtr& context, std::vector<GroupItem>& out) {
+  // Begins to read what Step reads.
+  void ReadAhead() {
     KeepContents();
-    for (const ContentPart part : size_class_.stages()) {
-      if (part != size_class_.stages().front()) ReadAhead(part);
-      co_await Read(part);
-      const ByContent by_content(part);
-      std::ranges::sort(members_, by_content, &Member::inode);
-      DropLoneInodes(by_content, out);
-    }
+    ReadAhead(stages_.front());
+  }
+
+  // All stages are done.
+  bool done() const { return stages_.empty(); }
+
+  // Reads the files' next part, lets go of those that it tells from all others, and begins to read
+  // the part after it. Appends what is known of these. REQUIRES: ReadAhead was called, not done().
+  Task<> Step(std::vector<GroupItem>& out) {
+    const ContentPart part = stages_.front();
+    stages_ = stages_.subspan(1);
+    co_await Read(part);
+    const ByContent by_content(part);
+    std::ranges::sort(members_, by_content, &Member::inode);
+    DropLoneInodes(by_content, out);
+    if (members_.empty()) stages_ = {};
+    if (!done()) ReadAhead(stages_.front());
+  }
+
+  // Appends what there is to hand on. REQUIRES: done(). Once.
+  void Finish(const ReconcileContextPtr& context, std::vector<GroupItem>& out) {
     for (auto first = members_.begin(); first != members_.end();) {
       const auto last = EndOfGroup(first, ByContent());
       AppendGroup(context, first, last, out);
@@ -114,7 +127,7 @@ class Decision final {
   // Room for the files that are their own prefix, unless its digest is the one that is wanted.
   void KeepContents() {
     const std::uint64_t size = size_class_.size;
-    const bool prefix_first = size_class_.stages().front() == ContentPart::kPrefix;
+    const bool prefix_first = stages_.front() == ContentPart::kPrefix;
     if (!prefix_first || size > kContentEndBytes ||
         context_.options.digest_algorithm == ContentKey::kStageAlgorithm) {
       return;
@@ -201,6 +214,7 @@ class Decision final {
 
   const ReconcileContext& context_;
   SizeClass size_class_;
+  std::span<const ContentPart> stages_;  // Those that are not done.
   InodeReader reader_;
   Members members_;
   std::unique_ptr<std::uint8_t[]> contents_;
@@ -217,9 +231,14 @@ Task<std::vector<GroupItem>> DecideBatch(ReconcileContextPtr context, Batch batc
     decisions.emplace_back(*context, stop, std::move(size_class)).ReadAhead();
   }
   std::vector<GroupItem> decided;
-  for (; !decisions.empty(); decisions.pop_front()) {
-    co_await decisions.front().Run(context, decided);
+  for (bool all_done = false; !all_done;) {
+    all_done = true;
+    for (Decision& decision : decisions) {
+      if (!decision.done()) co_await decision.Step(decided);
+      all_done = all_done && decision.done();
+    }
   }
+  for (; !decisions.empty(); decisions.pop_front()) decisions.front().Finish(context, decided);
   decided.emplace_back(up_to);
   co_return decided;
 }

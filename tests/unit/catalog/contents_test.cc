@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/catalog/sqlite/connection.h"
 #include "tests/unit/catalog/fixture.h"
 #include "tests/unit/catalog/script.h"
 
@@ -58,6 +59,17 @@ TEST_F(Contents, StandBesideTheFilesOfTheirVersion) {
   NewJobThatKnows("k", {ContentOf(2, 3, 9), other_size, ContentOf(2, 1, 7)});
   EXPECT_THAT(Known({.scans = {"a"}, .known = {{"k", kAlways}}}), ElementsAre(7, 0, 9));
   EXPECT_THAT(Known({.scans = {"a"}}), ElementsAre(0, 0, 0));
+}
+
+TEST_F(Contents, OfTheLongerPartsOfVersion3AreForgotten) {
+  NewScan("a", {FileEvent("/x", 2, 1), FileEvent("/y", 2, 2)});
+  NewJobThatKnows("k", {ContentOf(2, 1, 7)});
+  ASSERT_EQ(StoredContents(), 1u);
+  Connection(directory().File("catalog.sqlite"), Connection::Access::kWrite, 1024)
+      .Execute("PRAGMA user_version = 3");
+  Reopen();
+  EXPECT_THAT(Known({.scans = {"a"}, .known = {{"k", kAlways}}}), ElementsAre(0, 0));
+  EXPECT_EQ(StoredContents(), 0u);
 }
 
 TEST_F(Contents, OfAnotherVersionAreNotUsed) {

@@ -100,7 +100,7 @@ TEST_F(Opening, ANewerSchemaIsRefusedUntouched) {
   MakeCatalog();
   Execute("PRAGMA user_version = 999");
   ExpectRefusedUntouched(absl::StatusCode::kFailedPrecondition, "999");
-  ExpectRefusedUntouched(absl::StatusCode::kFailedPrecondition, "up to 3");
+  ExpectRefusedUntouched(absl::StatusCode::kFailedPrecondition, "up to 4");
 }
 
 TEST_F(Opening, GarbageIsRefusedUntouched) {

@@ -27,7 +27,7 @@ using ::testing::SizeIs;
 using Random = std::mt19937;
 
 constexpr ContentPart kParts[] = {ContentPart::kPrefix, ContentPart::kSuffix, ContentPart::kWhole};
-constexpr std::size_t kLong = 3 * kContentEndBytes;
+constexpr std::size_t kLong = kContentSuffixFromBytes + 16 * 1024;
 
 Digest DigestOfPart(const std::string& content, ContentPart part, DigestAlgorithm algorithm) {
   return FakeDisk::DigestOfPart(
@@ -50,7 +50,7 @@ void HandOn(const std::vector<KnownContent>& contents, FakeCandidates& candidate
 
 // Files on both sides of what decides how they are read, in small classes and a large one.
 void FillDisk(FakeDisk& disk, Random& random) {
-  constexpr std::size_t kSizes[] = {1, 5'000, kContentEndBytes, kContentEndBytes + 1, kLong};
+  constexpr std::size_t kSizes[] = {1, 3'000, kContentEndBytes, kContentEndBytes + 1, kLong};
   for (std::size_t i = 0; i < 160; ++i) {
     const std::size_t size = i < 80 ? kSizes[random() % 5] : (i < 120 ? 3'000 : kLong);
     std::string content(size, '.');

@@ -29,8 +29,8 @@ constexpr std::size_t kSizes[] = {1,
                                   100,
                                   kContentEndBytes,
                                   kContentEndBytes + 1,
-                                  2 * kContentEndBytes,
-                                  2 * kContentEndBytes + 100};
+                                  kContentSuffixFromBytes,
+                                  kContentSuffixFromBytes + 100};
 
 // Contents that differ at the front, in the middle, at the end, or not at all.
 std::string RandomContent(Random& random) {

@@ -18,7 +18,7 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr std::size_t kLong = 4 * kContentEndBytes;
+constexpr std::size_t kLong = 2 * kContentSuffixFromBytes;
 constexpr std::size_t kHuge = kContentMiddleFromBytes;
 
 TEST(ReconcileReads, PrefixOnlyOfFilesThatDifferThere) {

@@ -168,7 +168,7 @@ TEST(ReconcileLaziness, FirstPlanComesAfterAFewBatches) {
 TEST(ReconcileLaziness, LargeClassIsNotBegunBeforeTheSmallOnesAreHandedOn) {
   ReconcileRig rig;
   AddCopies(rig.disk, "large", 100, Content(10));
-  AddClassesOfTwo(rig.disk, {5'000});
+  AddClassesOfTwo(rig.disk, {4'000});
   rig.Scan();
   auto items = rig.Start();
   ASSERT_TRUE(std::holds_alternative<Plan>(*Pull(items)));
