@@ -177,6 +177,13 @@ AllowedRoots::OpenResult AllowedRoots::OpenPath(std::string_view path, int flags
   return OpenBeneath(door.root->directory.get(), door.rest.empty() ? "." : door.rest, flags);
 }
 
+std::optional<AllowedRoots::Location> AllowedRoots::Locate(std::string_view path) const {
+  const Door door = DoorTo(path);
+  if (door.root == nullptr) return std::nullopt;
+  return Location{
+      .directory = door.root->directory.get(), .root = door.root->given, .below = door.rest};
+}
+
 int StatAt(int directory, const char* name, FileStat* stat) {
   struct stat result;
   constexpr int kFlags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;

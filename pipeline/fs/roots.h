@@ -1,6 +1,7 @@
 #ifndef SLUICE_PIPELINE_FS_ROOTS_H_
 #define SLUICE_PIPELINE_FS_ROOTS_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,16 @@ class AllowedRoots final {
     int error_number = 0;  // 0 when `fd` is valid.
   };
   OpenResult OpenPath(std::string_view path, int flags) const;
+
+  // The allowed root that a normalized path lies in, the innermost one: its directory (O_PATH), its
+  // name as given, and the path below it (a part of `path`; empty for the root itself). nullopt when
+  // no root allows the path. Lifetime of the directory: this object's.
+  struct Location {
+    int directory = -1;
+    std::string_view root;
+    std::string_view below;
+  };
+  std::optional<Location> Locate(std::string_view path) const;
 
  private:
   struct Root {
