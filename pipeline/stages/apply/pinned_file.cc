@@ -30,7 +30,7 @@ std::optional<SkipReason> SkipReasonOf(int error_number) {
   }
 }
 
-PinError ErrorOf(std::string operation, int error_number) {
+ChangeError ErrorOf(std::string operation, int error_number) {
   return {.skip = SkipReasonOf(error_number),
           .operation = std::move(operation),
           .error_number = error_number};
@@ -61,12 +61,12 @@ int OpenQuietly(FsOps& fs, const PinnedName& at, UniqueFd* fd) {
 
 }  // namespace
 
-std::optional<PinError> PinName(FsOps& fs, const AllowedRoots& roots, const std::string& path,
+std::optional<ChangeError> PinName(FsOps& fs, const AllowedRoots& roots, const std::string& path,
                                 PinnedName* pinned) {
   const std::optional<AllowedRoots::Location> location = roots.Locate(path);
   // A root itself has no name within the roots.
   if (!location || location->below.empty()) {
-    return PinError{
+    return ChangeError{
         .skip = SkipReason::kNotAllowed, .operation = "open directory", .error_number = EACCES};
   }
   const std::size_t slash = location->below.rfind('/');
@@ -80,12 +80,12 @@ std::optional<PinError> PinName(FsOps& fs, const AllowedRoots& roots, const std:
   return std::nullopt;
 }
 
-std::optional<PinError> OpenPinned(FsOps& fs, PinnedName at, PinnedFile* pinned) {
+std::optional<ChangeError> OpenPinned(FsOps& fs, PinnedName at, PinnedFile* pinned) {
   pinned->at = std::move(at);
   // To look before opening costs a call, and spares devices and FIFOs being opened.
   int error = fs.StatAt(pinned->at.directory.get(), pinned->at.name, &pinned->stat);
   if (error != 0) return ErrorOf("stat", error);
-  const PinError other_type = {
+  const ChangeError other_type = {
       .skip = SkipReason::kType, .operation = "open", .error_number = EINVAL};
   if (pinned->stat.type != FileType::kRegular) return other_type;
   error = OpenQuietly(fs, pinned->at, &pinned->fd);
@@ -97,7 +97,7 @@ std::optional<PinError> OpenPinned(FsOps& fs, PinnedName at, PinnedFile* pinned)
   return std::nullopt;
 }
 
-std::optional<PinError> PinFile(FsOps& fs, const AllowedRoots& roots, const std::string& path,
+std::optional<ChangeError> PinFile(FsOps& fs, const AllowedRoots& roots, const std::string& path,
                                 PinnedFile* pinned) {
   PinnedName at;
   if (auto error = PinName(fs, roots, path, &at)) return error;

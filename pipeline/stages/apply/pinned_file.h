@@ -33,20 +33,20 @@ struct PinnedFile {
 
 inline InodeId IdOf(const FileStat& stat) { return {.device = stat.device, .inode = stat.inode}; }
 
-// Why a file could not be pinned: a reason to leave it alone, or a failure.
-struct PinError {
+// Why something could not be done to a file: a reason to leave it alone, or a failure.
+struct ChangeError {
   std::optional<SkipReason> skip;  // Where there is one for the errno.
   std::string operation;
   int error_number = 0;
 };
 
 // Each resolves `path` within the allowed roots, through no symbolic link. nullopt: it is pinned.
-std::optional<PinError> PinName(FsOps& fs, const AllowedRoots& roots, const std::string& path,
+std::optional<ChangeError> PinName(FsOps& fs, const AllowedRoots& roots, const std::string& path,
                                 PinnedName* pinned);
 // What is no regular file is kType; nothing else is ever opened.
-std::optional<PinError> PinFile(FsOps& fs, const AllowedRoots& roots, const std::string& path,
+std::optional<ChangeError> PinFile(FsOps& fs, const AllowedRoots& roots, const std::string& path,
                                 PinnedFile* pinned);
-std::optional<PinError> OpenPinned(FsOps& fs, PinnedName at, PinnedFile* pinned);
+std::optional<ChangeError> OpenPinned(FsOps& fs, PinnedName at, PinnedFile* pinned);
 
 // A read lease on an open file while this lives. Move-only. Lifetime: `fs` and the descriptor's
 // owner outlive it.
