@@ -1,7 +1,7 @@
 #include "pipeline/stages/apply/apply.h"
 
-#include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -99,10 +99,11 @@ class Applier final {
   bool prepared_large_ = false;
 };
 
-}  // namespace
+using Outcomes = std::vector<ChangeBatch::Decided>;
 
-AsyncGenerator<ApplyItem> Apply(AsyncGenerator<StoredPlan> plans, ApplyOptions options,
-                                ApplyDeps deps) {
+// Outcomes as they become known: a batch at a time.
+AsyncGenerator<Outcomes> Batches(AsyncGenerator<StoredPlan> plans, const ApplyOptions& options,
+                                 const ApplyDeps& deps) {
   Applier applier(options, deps);
   std::optional<StoredPlan> plan;
   while (!applier.ended() && (plan = co_await plans.Next())) {
@@ -112,26 +113,27 @@ AsyncGenerator<ApplyItem> Apply(AsyncGenerator<StoredPlan> plans, ApplyOptions o
       const ApplyPosition position = {.plan_sequence = plan->sequence, .copy = i};
       if (copies[i].file.path == plan->plan.source_of_truth.path) continue;
       if (deps.resume_after && position <= *deps.resume_after) continue;
-      if (applier.MustCommitBefore(copies[i])) {
-        for (auto& [at, outcome] : applier.Commit()) {
-          co_yield ApplyItem(std::move(outcome));
-          co_yield ApplyItem(ApplyCheckpoint{.position = at});
-        }
-      }
+      if (applier.MustCommitBefore(copies[i])) co_yield applier.Commit();
       co_await applier.Take(position, copies[i]);
-      if (!applier.MustCommit()) continue;
-      for (auto& [at, outcome] : applier.Commit()) {
-        co_yield ApplyItem(std::move(outcome));
-        co_yield ApplyItem(ApplyCheckpoint{.position = at});
-      }
+      if (applier.MustCommit()) co_yield applier.Commit();
       co_await deps.scope.executor().YieldIfBusy();
     }
   }
-  for (auto& [at, outcome] : applier.Commit()) {
-    co_yield ApplyItem(std::move(outcome));
-    co_yield ApplyItem(ApplyCheckpoint{.position = at});
-  }
+  co_yield applier.Commit();
   applier.Finish();
+}
+
+}  // namespace
+
+AsyncGenerator<ApplyItem> Apply(AsyncGenerator<StoredPlan> plans, ApplyOptions options,
+                                ApplyDeps deps) {
+  auto batches = Batches(std::move(plans), options, deps);
+  while (auto batch = co_await batches.Next()) {
+    for (auto& [position, outcome] : *batch) {
+      co_yield ApplyItem(std::move(outcome));
+      co_yield ApplyItem(ApplyCheckpoint{.position = position});
+    }
+  }
 }
 
 }  // namespace sluice
