@@ -28,12 +28,10 @@ bool IsCompared(const FileStat& out, const PreparedChange& change) {
 }
 
 std::optional<ChangeError> Place(FsOps& fs, PreparedChange& change, InodeId ours) {
-  const Placement placement = {.at = change.old.at,
-                               .stage = *change.stage,
-                               .name = change.intent.stage_name,
-                               .ours = ours};
-  auto error = PutInPlace(fs, placement,
-                          [&](const FileStat& out) { return IsCompared(out, change); });
+  const Placement placement = {
+      .at = change.old.at, .stage = *change.stage, .name = change.intent.stage_name, .ours = ours};
+  auto error =
+      PutInPlace(fs, placement, [&](const FileStat& out) { return IsCompared(out, change); });
   // The right file, and somebody wants to write to it.
   if (error && error->skip == SkipReason::kChanged && LeaseError(change)) return LeaseError(change);
   return error;
@@ -87,8 +85,7 @@ std::optional<ChangeError> Reflink(FsOps& fs, PreparedChange& change) {
     std::uint64_t deduped = 0;
     bool same = true;
     const std::uint64_t length = std::min(kDedupeBytes, change.intent.size - offset);
-    const int error =
-        fs.Dedupe(change.kept->file.fd.get(), old, offset, length, &deduped, &same);
+    const int error = fs.Dedupe(change.kept->file.fd.get(), old, offset, length, &deduped, &same);
     if (error != 0) return ErrorOfChange("dedupe", error);
     if (!same || deduped == 0) return Skipped(SkipReason::kContentDiffers, "dedupe");
     offset += deduped;

@@ -72,8 +72,7 @@ int ChangeBatch::SyncNames() {
 void ChangeBatch::DropOld(Slot& slot) {
   const PreparedChange& change = *slot.change;
   const Action action = change.intent.action;
-  const bool kept =
-      action == Action::kRemove && removed_ == ApplyOptions::Removed::kQuarantine;
+  const bool kept = action == Action::kRemove && removed_ == ApplyOptions::Removed::kQuarantine;
   if (action == Action::kReflink || kept) return;
   // Predicted when it was prepared; now it is known.
   FileStat stat;
@@ -103,8 +102,8 @@ absl::StatusOr<std::vector<ChangeBatch::Decided>> ChangeBatch::Commit(
     CarryOutAll();
     // Without it neither the old names may go nor the journal say that they may.
     if (const int error = SyncNames()) {
-      return absl::UnavailableError(absl::StrCat("cannot sync a changed directory: ",
-                                                 std::system_category().message(error)));
+      return absl::UnavailableError(
+          absl::StrCat("cannot sync a changed directory: ", std::system_category().message(error)));
     }
     for (Slot& slot : slots_) {
       if (!slot.made) continue;

@@ -28,9 +28,8 @@ CheckedContent ReadSlice(FsOps& fs, const PinnedFile& file, std::uint64_t offset
 
 }  // namespace
 
-Task<CheckedContent> CompareFiles(const PinnedFile& a, const Lease& lease_of_a,
-                                  const PinnedFile& b, const Lease& lease_of_b,
-                                  ContentCheckDeps deps) {
+Task<CheckedContent> CompareFiles(const PinnedFile& a, const Lease& lease_of_a, const PinnedFile& b,
+                                  const Lease& lease_of_b, ContentCheckDeps deps) {
   if (a.stat.size != b.stat.size) co_return {.result = ContentCheck::kDifferent};
   Buffer buffer_of_a;
   Buffer buffer_of_b;

@@ -16,8 +16,8 @@
 
 namespace sluice {
 
-// Files are read so many bytes at a time; after each, leases are looked at: one that is being broken
-// keeps somebody waiting, and he waits no longer than such a part takes.
+// Files are read so many bytes at a time; after each, leases are looked at: one that is being
+// broken keeps somebody waiting, and he waits no longer than such a part takes.
 inline constexpr std::size_t kCheckSliceBytes = 1024 * 1024;
 
 enum class ContentCheck : std::uint8_t { kSame, kDifferent, kLeaseBroken, kUnreadable };
@@ -35,9 +35,8 @@ struct ContentCheckDeps {
 };
 
 // Compares `size` bytes, which are all that either has. Throws Cancelled.
-Task<CheckedContent> CompareFiles(const PinnedFile& a, const Lease& lease_of_a,
-                                  const PinnedFile& b, const Lease& lease_of_b,
-                                  ContentCheckDeps deps);
+Task<CheckedContent> CompareFiles(const PinnedFile& a, const Lease& lease_of_a, const PinnedFile& b,
+                                  const Lease& lease_of_b, ContentCheckDeps deps);
 
 // Digests a file of `file.stat.size` bytes and compares that with `expected`; on the way each slice
 // is given to `copy_to` (null: nobody), which returns 0 or errno. Throws Cancelled.

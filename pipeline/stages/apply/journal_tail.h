@@ -12,9 +12,9 @@
 
 namespace sluice {
 
-// What an earlier run of a job has done beyond its last checkpoint: the outcomes that it had written
-// into its journal, and not been able to tell. They are no more than what was on its way to the
-// event log: a batch here, and some of the log's.
+// What an earlier run of a job has done beyond its last checkpoint: the outcomes that it had
+// written into its journal, and not been able to tell. They are no more than what was on its way to
+// the event log: a batch here, and some of the log's.
 class JournalTail final {
  public:
   // Of a journal that was recovered; of none, nothing. Errors: ApplyJournal::Reader's.

@@ -62,7 +62,7 @@ int OpenQuietly(FsOps& fs, const PinnedName& at, UniqueFd* fd) {
 }  // namespace
 
 std::optional<ChangeError> PinName(FsOps& fs, const AllowedRoots& roots, const std::string& path,
-                                PinnedName* pinned) {
+                                   PinnedName* pinned) {
   const std::optional<AllowedRoots::Location> location = roots.Locate(path);
   // A root itself has no name within the roots.
   if (!location || location->below.empty()) {
@@ -98,7 +98,7 @@ std::optional<ChangeError> OpenPinned(FsOps& fs, PinnedName at, PinnedFile* pinn
 }
 
 std::optional<ChangeError> PinFile(FsOps& fs, const AllowedRoots& roots, const std::string& path,
-                                PinnedFile* pinned) {
+                                   PinnedFile* pinned) {
   PinnedName at;
   if (auto error = PinName(fs, roots, path, &at)) return error;
   return OpenPinned(fs, std::move(at), pinned);

@@ -42,10 +42,10 @@ struct ChangeError {
 
 // Each resolves `path` within the allowed roots, through no symbolic link. nullopt: it is pinned.
 std::optional<ChangeError> PinName(FsOps& fs, const AllowedRoots& roots, const std::string& path,
-                                PinnedName* pinned);
+                                   PinnedName* pinned);
 // What is no regular file is kType; nothing else is ever opened.
 std::optional<ChangeError> PinFile(FsOps& fs, const AllowedRoots& roots, const std::string& path,
-                                PinnedFile* pinned);
+                                   PinnedFile* pinned);
 std::optional<ChangeError> OpenPinned(FsOps& fs, PinnedName at, PinnedFile* pinned);
 
 // A read lease on an open file while this lives. Move-only. Lifetime: `fs` and the descriptor's

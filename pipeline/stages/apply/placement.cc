@@ -14,9 +14,8 @@ constexpr int kMaxTries = 16;
 }  // namespace
 
 ChangeError ErrorOfChange(std::string operation, int error_number) {
-  ChangeError error = {.skip = std::nullopt,
-                       .operation = std::move(operation),
-                       .error_number = error_number};
+  ChangeError error = {
+      .skip = std::nullopt, .operation = std::move(operation), .error_number = error_number};
   switch (error_number) {
     case ENOENT:
       error.skip = SkipReason::kVanished;
@@ -52,8 +51,7 @@ int UnlinkVerified(FsOps& fs, const StageDirectory& stage, const std::string& na
 
 ChangeError Rescue(FsOps& fs, const StageDirectory& stage, const std::string& name, int cause) {
   const std::string kept = absl::StrCat("rescued-", name);
-  const int error =
-      fs.MoveNoReplace(stage.directory.get(), name, stage.directory.get(), kept);
+  const int error = fs.MoveNoReplace(stage.directory.get(), name, stage.directory.get(), kept);
   return {.skip = std::nullopt,
           .operation = absl::StrCat("exchange back (what was in its place is kept as ", stage.path,
                                     "/", error == 0 ? kept : name, ")"),

@@ -149,8 +149,8 @@ Task<Preparation::Verdict> Preparation::PinKept() {
   }
   if (auto verdict = CheckKept(*source_, *kept)) co_return verdict;
   if (options_.verify == ApplyOptions::Verify::kDigest) {
-    const CheckedContent checked = co_await CheckDigest(kept->file, kept->lease,
-                                                        plan_->plan.digest, nullptr, check_deps());
+    const CheckedContent checked =
+        co_await CheckDigest(kept->file, kept->lease, plan_->plan.digest, nullptr, check_deps());
     if (checked.result != ContentCheck::kSame) co_return Skip(SkipReason::kSourceUnavailable);
   }
   kept_ = std::move(kept);
@@ -209,9 +209,8 @@ Preparation::Verdict Preparation::CheckMetadata(const PinnedFile& old, PreparedC
   if (metadata.uid != kept_->metadata.uid) return Skip(SkipReason::kOwnerDiffers);
   change.outcome.metadata_changes = DifferingFields(metadata, kept_->metadata);
   const bool acceptable =
-      std::ranges::all_of(change.outcome.metadata_changes, [&](MetadataField field) {
-        return MayDiffer(options_.metadata, field);
-      });
+      std::ranges::all_of(change.outcome.metadata_changes,
+                          [&](MetadataField field) { return MayDiffer(options_.metadata, field); });
   return acceptable ? std::nullopt : Verdict(Skip(SkipReason::kMetadataDiffers));
 }
 
@@ -220,8 +219,7 @@ Preparation::Verdict Preparation::CheckReflink(const PinnedFile& old) {
   // Of no bytes: asks whether the file system could.
   std::uint64_t deduped = 0;
   bool same = true;
-  const int error =
-      deps_.fs.Dedupe(kept_->file.fd.get(), old.fd.get(), 0, 0, &deduped, &same);
+  const int error = deps_.fs.Dedupe(kept_->file.fd.get(), old.fd.get(), 0, 0, &deduped, &same);
   return error == 0 ? std::nullopt : Verdict(Fail("dedupe", error));
 }
 
@@ -262,11 +260,11 @@ Preparation::Verdict Preparation::LookAt(const PlanCopy& copy, PreparedChange& c
 Task<Preparation::Verdict> Preparation::CheckContent(PreparedChange& change) {
   CheckedContent checked;
   if (options_.verify == ApplyOptions::Verify::kDigest) {
-    checked = co_await CheckDigest(change.old, change.lease, plan_->plan.digest, nullptr,
-                                   check_deps());
+    checked =
+        co_await CheckDigest(change.old, change.lease, plan_->plan.digest, nullptr, check_deps());
   } else {
-    checked = co_await CompareFiles(change.old, change.lease, kept_->file, kept_->lease,
-                                    check_deps());
+    checked =
+        co_await CompareFiles(change.old, change.lease, kept_->file, kept_->lease, check_deps());
   }
   deps_.counters.apply.Add(0, change.old.stat.size);
   co_return VerdictOf(checked, SkipReason::kContentDiffers);
@@ -309,8 +307,8 @@ void Preparation::Account(PreparedChange& change) {
   std::uint64_t bytes = 0;
   const bool goes = action() == Action::kReflink || names_.changed == names_.links;
   if (goes) (void)deps_.fs.ExclusiveBytes(change.old.fd.get(), &bytes);
-  const bool pends = action() == Action::kRemove &&
-                     options_.removed == ApplyOptions::Removed::kQuarantine;
+  const bool pends =
+      action() == Action::kRemove && options_.removed == ApplyOptions::Removed::kQuarantine;
   (pends ? change.outcome.pending_bytes : change.outcome.recovered_bytes) = bytes;
 }
 

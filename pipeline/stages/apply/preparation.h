@@ -72,7 +72,7 @@ class Preparation final {
   const ApplyDeps& deps_;
   StageDirectories& stages_;
   const StoredPlan* plan_ = nullptr;
-  std::string group_;               // Name of the plan, over its parts.
+  std::string group_;                // Name of the plan, over its parts.
   std::optional<FileEntry> source_;  // Of the group; another copy when its links were used up.
   std::shared_ptr<KeptFile> kept_;
   std::uint64_t planned_links_ = 0;  // Dry run: what the source would have got.

@@ -112,10 +112,8 @@ class ChangeRecovery final {
   }
 
   ApplyOutcome GiveBack() {
-    const Placement placement = {.at = at_,
-                                 .stage = stage_,
-                                 .name = intent_.stage_name,
-                                 .ours = IdOf(*current_)};
+    const Placement placement = {
+        .at = at_, .stage = stage_, .name = intent_.stage_name, .ours = IdOf(*current_)};
     const auto error = TakeBack(fs_, placement);
     return error ? Failed(*error) : Aborted();
   }
@@ -228,8 +226,7 @@ void RemoveStageIfEmpty(FsOps& fs, const AllowedRoots& roots, const std::string&
 
 }  // namespace
 
-absl::Status RecoverJournal(FsOps& fs, const AllowedRoots& roots,
-                            const std::string& journal_path) {
+absl::Status RecoverJournal(FsOps& fs, const AllowedRoots& roots, const std::string& journal_path) {
   const absl::StatusOr<Open> open = ReadChanges(journal_path, [](const auto&, const auto&) {});
   if (!open.ok()) return open.status();
   if (open->empty()) return absl::OkStatus();

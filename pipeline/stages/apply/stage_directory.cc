@@ -69,9 +69,8 @@ int OpenOrMakePrivate(FsOps& fs, StageDirectory* stage) {
 }
 
 ChangeError StageError(int error_number) {
-  ChangeError error = {.skip = std::nullopt,
-                    .operation = "open private directory",
-                    .error_number = error_number};
+  ChangeError error = {
+      .skip = std::nullopt, .operation = "open private directory", .error_number = error_number};
   if (error_number == EROFS) error.skip = SkipReason::kReadOnly;
   if (error_number == EACCES || error_number == EPERM) error.skip = SkipReason::kPermissionDenied;
   return error;
@@ -80,7 +79,7 @@ ChangeError StageError(int error_number) {
 }  // namespace
 
 std::optional<ChangeError> StageDirectories::Make(const PinnedName& at, std::uint64_t mount,
-                                               std::shared_ptr<const StageDirectory>* stage) {
+                                                  std::shared_ptr<const StageDirectory>* stage) {
   const std::optional<AllowedRoots::Location> location = roots_.Locate(at.path);
   if (!location) return StageError(EACCES);
   StageDirectory made;
@@ -94,15 +93,14 @@ std::optional<ChangeError> StageDirectories::Make(const PinnedName& at, std::uin
 }
 
 std::optional<ChangeError> StageDirectories::For(const PinnedName& at,
-                                              std::shared_ptr<const StageDirectory>* stage) {
+                                                 std::shared_ptr<const StageDirectory>* stage) {
   std::uint64_t mount = 0;
   if (const int error = fs_.MountId(at.directory.get(), &mount)) return StageError(error);
   const auto found = by_mount_.find(mount);
   if (found != by_mount_.end()) {
     FileStat stat;
     // Another job may have taken it away, as it was empty.
-    const bool exists =
-        fs_.Stat(found->second->directory.get(), &stat) == 0 && stat.link_count > 0;
+    const bool exists = fs_.Stat(found->second->directory.get(), &stat) == 0 && stat.link_count > 0;
     *stage = found->second;
     if (exists) return std::nullopt;
     by_mount_.erase(found);
@@ -130,8 +128,7 @@ int OpenStage(FsOps& fs, const AllowedRoots& roots, const std::string& path,
   const std::optional<AllowedRoots::Location> location = roots.Locate(top);
   if (!location) return EACCES;
   const std::string_view below = location->below.empty() ? "." : location->below;
-  const int error =
-      fs.OpenBeneath(location->directory, below, kDirectoryFlags, 0, &stage->parent);
+  const int error = fs.OpenBeneath(location->directory, below, kDirectoryFlags, 0, &stage->parent);
   if (error != 0) return error;
   stage->path = path;
   return OpenPrivate(fs, stage);

@@ -25,24 +25,25 @@ struct StageDirectory {
 
 // The stage directories of one job: found, or made, where they are needed; taken away again at the
 // end, if they are empty. They lie at the top of the mount, within the allowed root, of the names
-// that are changed, since names can be exchanged within one mount only. At most kMaxMounts are open.
-// Not thread-safe.
+// that are changed, since names can be exchanged within one mount only. At most kMaxMounts are
+// open. Not thread-safe.
 class StageDirectories final {
  public:
   static constexpr std::size_t kMaxMounts = 16;
 
   StageDirectories(FsOps& fs, const AllowedRoots& roots) : fs_(fs), roots_(roots) {}
 
-  // The one for names in the directory of `at`. Errors: a ChangeError, also where something that is not
-  // ours stands in its place (EEXIST).
-  std::optional<ChangeError> For(const PinnedName& at, std::shared_ptr<const StageDirectory>* stage);
+  // The one for names in the directory of `at`. Errors: a ChangeError, also where something that is
+  // not ours stands in its place (EEXIST).
+  std::optional<ChangeError> For(const PinnedName& at,
+                                 std::shared_ptr<const StageDirectory>* stage);
 
   // Removes those that are empty.
   void RemoveEmpty();
 
  private:
   std::optional<ChangeError> Make(const PinnedName& at, std::uint64_t mount,
-                               std::shared_ptr<const StageDirectory>* stage);
+                                  std::shared_ptr<const StageDirectory>* stage);
 
   FsOps& fs_;
   const AllowedRoots& roots_;
@@ -51,8 +52,7 @@ class StageDirectories final {
 
 // Opens the stage directory of this path for what an earlier process left in it. ENOENT where there
 // is none (any more).
-int OpenStage(FsOps& fs, const AllowedRoots& roots, const std::string& path,
-              StageDirectory* stage);
+int OpenStage(FsOps& fs, const AllowedRoots& roots, const std::string& path, StageDirectory* stage);
 
 }  // namespace sluice
 
