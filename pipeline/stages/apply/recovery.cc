@@ -26,7 +26,6 @@
 #include "absl/strings/str_cat.h"
 
 #include "pipeline/async/inline_executor.h"
-#include "pipeline/async/sync_wait.h"
 #include "pipeline/fs/path_text.h"
 #include "pipeline/stages/apply/apply.h"
 #include "pipeline/stages/apply/content_check.h"
@@ -163,8 +162,8 @@ class ChangeRecovery final {
     }
     InlineExecutor executor;
     const CheckedContent checked =
-        SyncWait(CompareFiles(old, lease_of_old, survivor, lease_of_survivor,
-                              {.fs = fs_, .executor = executor, .stop = {}}));
+        executor.Run(CompareFiles(old, lease_of_old, survivor, lease_of_survivor,
+                                  {.fs = fs_, .executor = executor, .stop = {}}));
     return checked.result == ContentCheck::kSame;
   }
 
