@@ -16,6 +16,22 @@ namespace {
 using ::testing::ElementsAre;
 using Result = ApplyOutcome::Result;
 
+// Where the file system has no reflinks there is nothing to undo.
+TEST(Undo, GivesAReflinkStorageOfItsOwn) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, std::string(1 << 20, 'x'));
+  const auto applied = rig.Apply(ApplyRig::Executing(Action::kReflink)).outcomes;
+  if (applied[0].skip_reason == SkipReason::kUnsupported) {
+    EXPECT_TRUE(rig.Undo().outcomes.empty());
+    return;
+  }
+  EXPECT_EQ(applied[0].result, Result::kApplied);
+  EXPECT_EQ(applied[0].recovered_bytes, 1 << 20);
+  EXPECT_EQ(rig.Undo().outcomes[0].result, Result::kApplied);
+  EXPECT_EQ(rig.Apply(ApplyRig::Executing(Action::kHardlink)).outcomes[0].skip_reason,
+            SkipReason::kChanged);
+}
+
 class UndoOfEachAction : public ::testing::TestWithParam<Action> {};
 
 TEST_P(UndoOfEachAction, RestoresContentAndMetadataInFilesOfTheirOwn) {
