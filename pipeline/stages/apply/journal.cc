@@ -209,7 +209,7 @@ absl::StatusOr<std::unique_ptr<ApplyJournal>> ApplyJournal::Open(const std::stri
   const absl::StatusOr<Head> head = ReadHead(fd->get());
   if (!head.ok()) return head.status();
   if (*head == Head::kUnused) {
-    const absl::Status begun = BeginJournal(path, fd->get());
+    absl::Status begun = BeginJournal(path, fd->get());
     if (!begun.ok()) return begun;
   }
   const absl::StatusOr<std::uint64_t> size = CutTornTail(fd->get());
