@@ -47,7 +47,8 @@ void AddStage(std::string_view name, const StageCounter& counter, InLaterRuns la
 
 const StageCounter& StageOf(std::string_view name, const PipelineCounters& counters) {
   if (name == "enumerate") return counters.enumerate;
-  return name == "digest" ? counters.digest : counters.group;
+  if (name == "digest") return counters.digest;
+  return name == "apply" ? counters.apply : counters.group;
 }
 
 // The state that another process has left behind, as it is without that process.
@@ -198,7 +199,8 @@ v1::JobCounters Job::MakeCounters(const Facts& facts) const {
   v1::JobCounters counters = facts.results;
   counters.clear_stages();
   counters.set_bytes_read(facts.results.bytes_read() +
-                          counters_->digest.bytes.load(std::memory_order_relaxed));
+                          counters_->digest.bytes.load(std::memory_order_relaxed) +
+                          counters_->apply.bytes.load(std::memory_order_relaxed));
   counters.set_skipped(
       std::max(facts.results.skipped(), counters_->skipped.load(std::memory_order_relaxed)));
   const Clock::Duration waiting = waiting_ ? clock_.Now() - waiting_since_ : Clock::Duration();
@@ -208,6 +210,7 @@ v1::JobCounters Job::MakeCounters(const Facts& facts) const {
   AddStage("digest", counters_->digest, kIsAddedTo, facts.results, counters);
   AddStage("group", counters_->group, kIsAddedTo, facts.results, counters);
   AddStage("plan", counters_->plan, kIsAddedTo, facts.results, counters);
+  AddStage("apply", counters_->apply, kIsAddedTo, facts.results, counters);
   return counters;
 }
 
