@@ -140,11 +140,16 @@ v1::JobState Job::state() const {
 }
 
 v1::Job Job::Snapshot() const {
-  std::lock_guard lock(mutex_);
-  v1::Job job = MakeJob(facts_, log_->extent().last);
-  *job.mutable_spec() = spec_;
-  job.set_state(ShownState());
-  job.set_wait_reason(ShownWaitReason());
+  v1::Job job;
+  {
+    std::lock_guard lock(mutex_);
+    job = MakeJob(facts_, log_->extent().last);
+    *job.mutable_spec() = spec_;
+    job.set_state(ShownState());
+    job.set_wait_reason(ShownWaitReason());
+  }
+  // Looks for a file: not under the lock.
+  environment_.journals.ShowUndo(job, clock_.UnixNanos());
   return job;
 }
 
