@@ -1,6 +1,8 @@
 #ifndef SLUICE_PIPELINE_FS_ROOTS_H_
 #define SLUICE_PIPELINE_FS_ROOTS_H_
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,8 +74,9 @@ class AllowedRoots final {
 };
 
 // openat2 with the resolution rules above, for one step of a walk: `path` relative to `directory`,
-// of any length.
-AllowedRoots::OpenResult OpenBeneath(int directory, std::string_view path, int flags);
+// of any length. `mode` where O_CREAT is among the flags; 0 otherwise.
+AllowedRoots::OpenResult OpenBeneath(int directory, std::string_view path, int flags,
+                                     mode_t mode = 0);
 
 // lstat of `name` in `directory` / fstat, in the project's terms. Returns 0 or errno.
 int StatAt(int directory, const char* name, FileStat* stat);

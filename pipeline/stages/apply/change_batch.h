@@ -44,7 +44,7 @@ class ChangeBatch final {
   struct Slot {
     ApplyPosition position;
     ApplyOutcome outcome;
-    std::unique_ptr<PreparedChange> change;  // Null where nothing is to be done.
+    std::unique_ptr<PreparedChange> change = {};  // Null where nothing is to be done.
     bool made = false;
   };
 

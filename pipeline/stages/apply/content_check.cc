@@ -30,7 +30,7 @@ CheckedContent ReadSlice(FsOps& fs, const PinnedFile& file, std::uint64_t offset
 
 Task<CheckedContent> CompareFiles(const PinnedFile& a, const Lease& lease_of_a, const PinnedFile& b,
                                   const Lease& lease_of_b, ContentCheckDeps deps) {
-  if (a.stat.size != b.stat.size) co_return {.result = ContentCheck::kDifferent};
+  if (a.stat.size != b.stat.size) co_return CheckedContent{.result = ContentCheck::kDifferent};
   Buffer buffer_of_a;
   Buffer buffer_of_b;
   for (std::uint64_t offset = 0; offset < a.stat.size; offset += kCheckSliceBytes) {
@@ -42,10 +42,10 @@ Task<CheckedContent> CompareFiles(const PinnedFile& a, const Lease& lease_of_a, 
     read = ReadSlice(deps.fs, b, offset, buffer_of_b, slice_of_b);
     if (read.result != ContentCheck::kSame) co_return read;
     if (!std::ranges::equal(slice_of_a, slice_of_b)) {
-      co_return {.result = ContentCheck::kDifferent};
+      co_return CheckedContent{.result = ContentCheck::kDifferent};
     }
     if (!lease_of_a.holds() || !lease_of_b.holds()) {
-      co_return {.result = ContentCheck::kLeaseBroken};
+      co_return CheckedContent{.result = ContentCheck::kLeaseBroken};
     }
     co_await deps.executor.YieldIfBusy();
   }
@@ -63,13 +63,13 @@ Task<CheckedContent> CheckDigest(const PinnedFile& file, const Lease& lease, Dig
     if (read.result != ContentCheck::kSame) co_return read;
     hasher->Update(slice);
     if (const int error = copy_to ? copy_to(offset, slice) : 0) {
-      co_return {.result = ContentCheck::kUnreadable, .error_number = error};
+      co_return CheckedContent{.result = ContentCheck::kUnreadable, .error_number = error};
     }
-    if (!lease.holds()) co_return {.result = ContentCheck::kLeaseBroken};
+    if (!lease.holds()) co_return CheckedContent{.result = ContentCheck::kLeaseBroken};
     co_await deps.executor.YieldIfBusy();
   }
   const bool same = hasher->Finish() == expected;
-  co_return {.result = same ? ContentCheck::kSame : ContentCheck::kDifferent};
+  co_return CheckedContent{.result = same ? ContentCheck::kSame : ContentCheck::kDifferent};
 }
 
 }  // namespace sluice

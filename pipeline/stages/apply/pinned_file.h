@@ -35,8 +35,8 @@ inline InodeId IdOf(const FileStat& stat) { return {.device = stat.device, .inod
 
 // Why something could not be done to a file: a reason to leave it alone, or a failure.
 struct ChangeError {
-  std::optional<SkipReason> skip;  // Where there is one for the errno.
-  std::string operation;
+  std::optional<SkipReason> skip = {};  // Where there is one for the errno.
+  std::string operation = {};
   int error_number = 0;
 };
 

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +27,6 @@
 #include "absl/strings/str_cat.h"
 
 #include "pipeline/async/inline_executor.h"
-#include "pipeline/async/sync_wait.h"
 #include "pipeline/fs/path_text.h"
 #include "pipeline/stages/apply/apply.h"
 #include "pipeline/stages/apply/content_check.h"
@@ -163,8 +163,8 @@ class ChangeRecovery final {
     }
     InlineExecutor executor;
     const CheckedContent checked =
-        SyncWait(CompareFiles(old, lease_of_old, survivor, lease_of_survivor,
-                              {.fs = fs_, .executor = executor, .stop = {}}));
+        executor.Run(CompareFiles(old, lease_of_old, survivor, lease_of_survivor,
+                                  {.fs = fs_, .executor = executor, .stop = {}}));
     return checked.result == ContentCheck::kSame;
   }
 
@@ -192,58 +192,59 @@ class ChangeRecovery final {
   Stat current_;  // At the path.
 };
 
-using Open = std::map<ApplyPosition, ChangeIntent>;
+// What a journal says, in constant memory.
+struct Changes {
+  std::map<ApplyPosition, ChangeIntent> open;  // Not ended: at most a batch.
+  std::set<std::string> stages;                // Where objects were made; one a mount.
+};
 
-// Calls `on_end(intent, outcome)` for each change that has ended, and returns those that have not:
-// at most a batch.
+// Calls `on_end(intent, outcome)` for each change that has ended.
 template <typename OnEnd>
-absl::StatusOr<Open> ReadChanges(const std::string& journal_path, OnEnd on_end) {
-  Open open;
+absl::StatusOr<Changes> ReadChanges(const std::string& journal_path, OnEnd on_end) {
+  Changes changes;
   absl::StatusOr<ApplyJournal::Reader> reader = ApplyJournal::Reader::Open(journal_path);
-  if (absl::IsNotFound(reader.status())) return open;
+  if (absl::IsNotFound(reader.status())) return changes;
   if (!reader.ok()) return reader.status();
   while (true) {
     absl::StatusOr<std::optional<JournalRecord>> record = reader->Next();
     if (!record.ok()) return record.status();
-    if (!*record) return open;
+    if (!*record) return changes;
     if (auto* intent = std::get_if<ChangeIntent>(&**record)) {
-      open.insert_or_assign(intent->position, std::move(*intent));
+      if (changes.stages.size() < StageDirectories::kMaxMounts) {
+        changes.stages.insert(intent->stage_directory);
+      }
+      changes.open.insert_or_assign(intent->position, std::move(*intent));
       continue;
     }
     const ChangeDone& done = std::get<ChangeDone>(**record);
-    if (const auto found = open.find(done.position); found != open.end()) {
+    if (const auto found = changes.open.find(done.position); found != changes.open.end()) {
       on_end(found->second, done.outcome);
-      open.erase(found);
+      changes.open.erase(found);
     }
   }
-}
-
-void RemoveStageIfEmpty(FsOps& fs, const AllowedRoots& roots, const std::string& path) {
-  StageDirectory stage;
-  if (path.empty() || OpenStage(fs, roots, path, &stage) != 0) return;
-  (void)fs.RemoveDirectory(stage.parent.get(), std::string(kPrivateDirectory));
 }
 
 }  // namespace
 
 absl::Status RecoverJournal(FsOps& fs, const AllowedRoots& roots, const std::string& journal_path) {
-  const absl::StatusOr<Open> open = ReadChanges(journal_path, [](const auto&, const auto&) {});
-  if (!open.ok()) return open.status();
-  if (open->empty()) return absl::OkStatus();
-  absl::StatusOr<std::unique_ptr<ApplyJournal>> journal = ApplyJournal::Open(journal_path);
-  if (!journal.ok()) return journal.status();
+  const absl::StatusOr<Changes> changes = ReadChanges(journal_path, [](auto&, auto&) {});
+  if (!changes.ok()) return changes.status();
   absl::Status unreachable;
-  for (const auto& [position, intent] : *open) {
-    absl::StatusOr<ApplyOutcome> outcome = ChangeRecovery(fs, roots, intent).Recover();
-    if (!outcome.ok()) {
-      unreachable = outcome.status();
-      continue;
+  if (!changes->open.empty()) {
+    absl::StatusOr<std::unique_ptr<ApplyJournal>> journal = ApplyJournal::Open(journal_path);
+    if (!journal.ok()) return journal.status();
+    for (const auto& [position, intent] : changes->open) {
+      absl::StatusOr<ApplyOutcome> outcome = ChangeRecovery(fs, roots, intent).Recover();
+      if (!outcome.ok()) {
+        unreachable = outcome.status();
+        continue;
+      }
+      const ChangeDone done = {.position = position, .outcome = *std::move(outcome)};
+      if (absl::Status status = (*journal)->Append(done); !status.ok()) return status;
     }
-    const ChangeDone done = {.position = position, .outcome = *std::move(outcome)};
-    if (absl::Status status = (*journal)->Append(done); !status.ok()) return status;
-    RemoveStageIfEmpty(fs, roots, intent.stage_directory);
+    if (absl::Status status = (*journal)->Sync(); !status.ok()) return status;
   }
-  if (absl::Status status = (*journal)->Sync(); !status.ok()) return status;
+  for (const std::string& stage : changes->stages) RemoveStageIfEmpty(fs, roots, stage);
   return unreachable;
 }
 
@@ -254,10 +255,8 @@ absl::Status DiscardKept(FsOps& fs, const AllowedRoots& roots, const std::string
     const bool kept = intent.action == Action::kRemove && !intent.undo &&
                       outcome.result == ApplyOutcome::Result::kApplied;
     if (!kept) return;
-    if (stage_path != intent.stage_directory) {
-      RemoveStageIfEmpty(fs, roots, stage_path);
+    if (std::exchange(stage_path, intent.stage_directory) != intent.stage_directory) {
       stage = {};
-      stage_path = intent.stage_directory;
       (void)OpenStage(fs, roots, stage_path, &stage);
     }
     // What was restored is not there any more.
@@ -265,10 +264,10 @@ absl::Status DiscardKept(FsOps& fs, const AllowedRoots& roots, const std::string
       (void)UnlinkVerified(fs, stage, intent.stage_name, intent.old_inode);
     }
   };
-  const absl::StatusOr<Open> open = ReadChanges(journal_path, discard);
-  stage = {};
-  RemoveStageIfEmpty(fs, roots, stage_path);
-  return open.status();
+  const absl::StatusOr<Changes> changes = ReadChanges(journal_path, discard);
+  if (!changes.ok()) return changes.status();
+  for (const std::string& path : changes->stages) RemoveStageIfEmpty(fs, roots, path);
+  return absl::OkStatus();
 }
 
 }  // namespace sluice

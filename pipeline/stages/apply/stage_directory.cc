@@ -134,4 +134,10 @@ int OpenStage(FsOps& fs, const AllowedRoots& roots, const std::string& path,
   return OpenPrivate(fs, stage);
 }
 
+void RemoveStageIfEmpty(FsOps& fs, const AllowedRoots& roots, const std::string& path) {
+  StageDirectory stage;
+  if (path.empty() || OpenStage(fs, roots, path, &stage) != 0) return;
+  (void)fs.RemoveDirectory(stage.parent.get(), PrivateName());
+}
+
 }  // namespace sluice

@@ -54,6 +54,9 @@ class StageDirectories final {
 // is none (any more).
 int OpenStage(FsOps& fs, const AllowedRoots& roots, const std::string& path, StageDirectory* stage);
 
+// Takes the stage directory of this path away, if it is there and empty.
+void RemoveStageIfEmpty(FsOps& fs, const AllowedRoots& roots, const std::string& path);
+
 }  // namespace sluice
 
 #endif  // SLUICE_PIPELINE_STAGES_APPLY_STAGE_DIRECTORY_H_

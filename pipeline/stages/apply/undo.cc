@@ -1,11 +1,14 @@
 #include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "pipeline/async/status_error.h"
 #include "pipeline/stages/apply/apply.h"
 #include "pipeline/stages/apply/journal_tail.h"
 #include "pipeline/stages/apply/restoration.h"
+#include "pipeline/stages/apply/stage_directory.h"
 
 namespace sluice {
 namespace {
@@ -39,11 +42,13 @@ AsyncGenerator<ApplyItem> Undo(std::string undone, ApplyOptions options, ApplyDe
     journal = ValueOrThrow(ApplyJournal::Open(deps.journal_path));
   }
   std::uint64_t changes = tail.changes_before();
+  std::set<std::string> kept;  // Where removed files were: one directory a mount.
   auto made = ChangesMade(std::move(undone));
   while (changes < options.max_changes) {
     auto change = co_await made.Next();
     if (!change) break;
     const ApplyPosition position = change->position;
+    if (kept.size() < StageDirectories::kMaxMounts) kept.insert(change->stage_directory);
     if (deps.resume_after && position <= *deps.resume_after) continue;
     ThrowIfStopRequested(deps.scope.stop_token());
     std::optional<ApplyOutcome> outcome = tail.Find(position);
@@ -56,8 +61,10 @@ AsyncGenerator<ApplyItem> Undo(std::string undone, ApplyOptions options, ApplyDe
     co_yield ApplyItem(ApplyCheckpoint{.position = position});
     co_await deps.scope.executor().YieldIfBusy();
   }
-  if (journal) ThrowIfError(journal->Sync());
+  if (!journal) co_return;
+  ThrowIfError(journal->Sync());
   stages.RemoveEmpty();
+  for (const std::string& path : kept) RemoveStageIfEmpty(deps.fs, deps.roots, path);
 }
 
 }  // namespace sluice
