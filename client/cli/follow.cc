@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
+#include "client/cli/apply_report.h"
 #include "client/cli/format.h"
 #include "client/cli/job_notes.h"
 #include "client/cli/json.h"
@@ -28,6 +29,12 @@ namespace {
 constexpr std::uint32_t kWindow = 4096;
 constexpr std::uint32_t kBatchEvents = 1024;
 
+// What was left as it is, is said where errors are.
+void PrintOutcome(const v1::ApplyOutcome& outcome, Console& console) {
+  const std::string text = OutcomeText(outcome, console);
+  IsChange(outcome) ? console.Print(absl::StrCat(text, "\n")) : console.Note(text);
+}
+
 void PrintText(const v1::JobEvent& event, Files files, Console& console) {
   switch (event.event_case()) {
     case v1::JobEvent::kFile:
@@ -41,6 +48,9 @@ void PrintText(const v1::JobEvent& event, Files files, Console& console) {
       break;
     case v1::JobEvent::kError:
       console.Note(ItemErrorText(event.error()));
+      break;
+    case v1::JobEvent::kOutcome:
+      PrintOutcome(event.outcome(), console);
       break;
     case v1::JobEvent::kStateChange:  // Its summary comes with the end of the stream.
     case v1::JobEvent::EVENT_NOT_SET:
