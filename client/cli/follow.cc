@@ -150,13 +150,18 @@ Task<> Follow(AsyncGenerator<v1::EventBatch> batches, Follower* follower) {
 
 // Waits for the server's answer, since a server of our own ends with us, and a job that it had not
 // heard the end of would go on with the next one.
-Task<> CancelInterrupted(Session session, std::string name) {
+Task<> CancelInterrupted(Session session, v1::Job job) {
   const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(10);
   try {
-    co_await session.client->CancelJob(std::move(name), {.deadline = deadline});
+    co_await session.client->CancelJob(job.name(), {.deadline = deadline});
   } catch (const StatusError& error) {
     session.console->Note(
         absl::StrCat("sluice: cannot cancel the job: ", DescribeError(error.status())));
+  }
+  const v1::ApplySpec& apply = job.spec().apply();
+  if (apply.has_dry_run() && !apply.dry_run() && apply.undo_of().empty()) {
+    session.console->Note(
+        absl::StrCat("sluice: what it has changed can be undone: sluice undo ", job.name()));
   }
 }
 
@@ -180,7 +185,7 @@ Task<FollowedJob> RunJob(Session session, v1::JobSpec spec, Files files) {
     interrupted = std::current_exception();
   }
   if (interrupted) {
-    if (!follower.job().name().empty()) co_await CancelInterrupted(session, follower.job().name());
+    if (!follower.job().name().empty()) co_await CancelInterrupted(session, follower.job());
     std::rethrow_exception(interrupted);
   }
   co_return follower.Finish();
