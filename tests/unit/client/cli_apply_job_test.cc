@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -63,7 +64,10 @@ class ApplyJobTest : public testing::Test {
   ApplyJobTest() {
     jobs().job = Reconciled();
     jobs().script.batches = OneChangeAndOneSkip();
-    jobs().on_run = [this](const v1::JobSpec& spec) { run_ = spec.apply(); };
+    jobs().on_run = [this](const v1::JobSpec& spec) {
+      runs_.push_back(spec);
+      if (spec.has_apply()) run_ = spec.apply();
+    };
     jobs().on_start = [this](const v1::StartJobRequest& request) { started_ = request; };
   }
 
@@ -80,6 +84,14 @@ class ApplyJobTest : public testing::Test {
   }
   ExitStatus Undo(ApplyRequest request) {
     return Run([&](Session session) { return UndoJob(session, std::move(request), "jobs/1"); });
+  }
+
+  ExitStatus Dedupe(std::vector<std::string> arguments) {
+    Invocation invocation;
+    arguments.insert(arguments.begin(), {"dedupe", "/"});
+    std::ranges::reverse(arguments);  // As CLI11 takes them.
+    MakeCommandLine(invocation)->parse(arguments);
+    return Run(invocation.run);
   }
 
   template <typename Command>
@@ -106,6 +118,7 @@ class ApplyJobTest : public testing::Test {
   Sink output_;
   Sink error_;
   std::string problem_;
+  std::vector<v1::JobSpec> runs_;
   std::optional<v1::ApplySpec> run_;
   std::optional<v1::StartJobRequest> started_;
 };
@@ -220,6 +233,36 @@ TEST_F(ApplyJobTest, AnUndoOfNothingIsDone) {
   jobs().job.clear_counters();
   EXPECT_EQ(Undo({}), ExitStatus::kOk);
   EXPECT_FALSE(run_);
+}
+
+TEST_F(ApplyJobTest, DedupeAppliesWhatItHasPlannedAndReported) {
+  EXPECT_EQ(Dedupe({"--apply=symlink", "--yes", "--label=k=v", "--max-changes=3"}),
+            ExitStatus::kOk);
+  ASSERT_EQ(runs_.size(), 3U);
+  EXPECT_TRUE(runs_[0].has_scan());
+  EXPECT_EQ(runs_[1].reconcile().action(), v1::ACTION_SYMLINK);
+  EXPECT_EQ(run_->reconcile_job(), "jobs/2");
+  EXPECT_EQ(run_->reconcile_etag(), "as reviewed");
+  EXPECT_EQ(run_->max_changes(), 3U);
+  EXPECT_EQ(runs_[2].labels().at("k"), "v");
+}
+
+TEST_F(ApplyJobTest, DedupeNeedsConsentBeforeItReadsAnything) {
+  EXPECT_EQ(Dedupe({"--apply=symlink"}), ExitStatus::kUsage);
+  EXPECT_THAT(runs_, IsEmpty());
+}
+
+TEST_F(ApplyJobTest, DedupeAsksNothingWhereItFoundNothing) {
+  Typed("y\n");
+  jobs().job.mutable_counters()->set_groups(0);
+  EXPECT_EQ(Dedupe({"--apply=hardlink"}), ExitStatus::kOk);
+  EXPECT_EQ(runs_.size(), 2U);
+  EXPECT_THAT(asked_.Text(), IsEmpty());
+}
+
+TEST_F(ApplyJobTest, DedupeWithoutApplyChangesNothing) {
+  EXPECT_EQ(Dedupe({}), ExitStatus::kOk);
+  EXPECT_EQ(runs_.size(), 2U);
 }
 
 }  // namespace
