@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -199,6 +200,11 @@ class RealFsOps final : public FsOps {
 
   int ReleaseLease(int fd) override {
     return ErrorOf([&] { return ::fcntl(fd, F_SETLEASE, F_UNLCK); });
+  }
+
+  int TakeLock(int fd, Lock lock) override {
+    const int operation = lock == Lock::kShared ? LOCK_SH : LOCK_EX | LOCK_NB;
+    return ErrorOf([&] { return ::flock(fd, operation); });
   }
 
   int Sync(int fd) override {

@@ -70,6 +70,11 @@ class FsOps {
   virtual int HoldsLease(int fd, bool* holds) = 0;  // Not being broken, either.
   virtual int ReleaseLease(int fd) = 0;
 
+  // flock of an open directory or file, until its descriptor is closed. A shared one is waited for;
+  // an exclusive one is EWOULDBLOCK while anybody else, of this process or another, has it.
+  enum class Lock : std::uint8_t { kShared, kExclusive };
+  virtual int TakeLock(int fd, Lock lock) = 0;
+
   // Changing. `Sync` is fsync.
   virtual int Sync(int fd) = 0;
   virtual int MakeDirectory(int directory, const std::string& name, mode_t mode) = 0;

@@ -68,6 +68,26 @@ int OpenOrMakePrivate(FsOps& fs, StageDirectory* stage) {
   return OpenPrivate(fs, stage);
 }
 
+// The same, locked: what was opened may have been taken away before it was.
+int LockPrivate(FsOps& fs, StageDirectory* stage) {
+  constexpr int kMaxTries = 16;
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    int error = OpenOrMakePrivate(fs, stage);
+    if (error == ENOENT) continue;
+    if (error == 0) error = fs.TakeLock(stage->directory.get(), FsOps::Lock::kShared);
+    FileStat stat;
+    if (error == 0) error = fs.Stat(stage->directory.get(), &stat);
+    if (error != 0 || stat.link_count > 0) return error;
+  }
+  return ENOENT;
+}
+
+// Fails where somebody uses it, and where it is not empty: it stays then.
+void RemoveLocked(FsOps& fs, const StageDirectory& stage) {
+  if (fs.TakeLock(stage.directory.get(), FsOps::Lock::kExclusive) != 0) return;
+  (void)fs.RemoveDirectory(stage.parent.get(), PrivateName());
+}
+
 ChangeError StageError(int error_number) {
   ChangeError error = {
       .skip = std::nullopt, .operation = "open private directory", .error_number = error_number};
@@ -85,7 +105,7 @@ std::optional<ChangeError> StageDirectories::Make(const PinnedName& at, std::uin
   StageDirectory made;
   std::string top;
   int error = OpenTop(fs_, *location, mount, &made.parent, &top);
-  if (error == 0) error = OpenOrMakePrivate(fs_, &made);
+  if (error == 0) error = LockPrivate(fs_, &made);
   if (error != 0) return StageError(error);
   made.path = JoinPath(top, kPrivateDirectory);
   *stage = std::make_shared<const StageDirectory>(std::move(made));
@@ -98,12 +118,8 @@ std::optional<ChangeError> StageDirectories::For(const PinnedName& at,
   if (const int error = fs_.MountId(at.directory.get(), &mount)) return StageError(error);
   const auto found = by_mount_.find(mount);
   if (found != by_mount_.end()) {
-    FileStat stat;
-    // Another job may have taken it away, as it was empty.
-    const bool exists = fs_.Stat(found->second->directory.get(), &stat) == 0 && stat.link_count > 0;
     *stage = found->second;
-    if (exists) return std::nullopt;
-    by_mount_.erase(found);
+    return std::nullopt;
   }
   if (auto error = Make(at, mount, stage)) return error;
   if (by_mount_.size() >= kMaxMounts) by_mount_.erase(by_mount_.begin());
@@ -112,10 +128,7 @@ std::optional<ChangeError> StageDirectories::For(const PinnedName& at,
 }
 
 void StageDirectories::RemoveEmpty() {
-  // Those that are not empty stay, and so do those that others still use.
-  for (const auto& [mount, stage] : by_mount_) {
-    (void)fs_.RemoveDirectory(stage->parent.get(), PrivateName());
-  }
+  for (const auto& [mount, stage] : by_mount_) RemoveLocked(fs_, *stage);
   by_mount_.clear();
 }
 
@@ -137,7 +150,7 @@ int OpenStage(FsOps& fs, const AllowedRoots& roots, const std::string& path,
 void RemoveStageIfEmpty(FsOps& fs, const AllowedRoots& roots, const std::string& path) {
   StageDirectory stage;
   if (path.empty() || OpenStage(fs, roots, path, &stage) != 0) return;
-  (void)fs.RemoveDirectory(stage.parent.get(), PrivateName());
+  RemoveLocked(fs, stage);
 }
 
 }  // namespace sluice

@@ -16,7 +16,10 @@ namespace sluice {
 
 // The private directory of one mount: new objects are made there, out of everybody's way, and
 // exchanged with what they replace; what comes out is looked at there before it is dropped. It is
-// this process's own, mode 0700, so nobody else's names are in it.
+// the server's own, mode 0700, so nobody else's names are in it.
+//
+// It is locked, shared, as long as it is used: whoever takes it away when it is empty has it
+// exclusively for that, so that it never goes from under a job that is about to use it.
 struct StageDirectory {
   UniqueFd directory;  // O_RDONLY.
   UniqueFd parent;     // The top of the mount, within the allowed root.

@@ -45,6 +45,7 @@ class HookedFsOps final : public FsOps {
   SLUICE_HOOKED(TakeReadLease, (int fd), (fd))
   SLUICE_HOOKED(HoldsLease, (int fd, bool* holds), (fd, holds))
   SLUICE_HOOKED(ReleaseLease, (int fd), (fd))
+  SLUICE_HOOKED(TakeLock, (int fd, Lock lock), (fd, lock))
   SLUICE_HOOKED(Sync, (int fd), (fd))
   SLUICE_HOOKED(MakeDirectory, (int directory, const std::string& name, mode_t mode),
                 (directory, name, mode))
