@@ -30,9 +30,11 @@ namespace {
 constexpr int kMaxTries = 64;
 
 // glibc has no wrapper.
-AllowedRoots::OpenResult OpenShortPath(int directory, const std::string& path, int flags) {
+AllowedRoots::OpenResult OpenShortPath(int directory, const std::string& path, int flags,
+                                       mode_t mode = 0) {
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+  how.mode = mode;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
   for (int tries = 1;; ++tries) {
     const long fd = ::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof(how));
@@ -103,7 +105,7 @@ int Convert(const struct stat& from, FileStat* to) {
 
 }  // namespace
 
-AllowedRoots::OpenResult OpenBeneath(int directory, std::string_view path, int flags) {
+AllowedRoots::OpenResult OpenBeneath(int directory, std::string_view path, int flags, mode_t mode) {
   // The system takes paths of less than PATH_MAX bytes: longer ones go component-wise in steps,
   // each of which lies beneath the one before.
   UniqueFd step;
@@ -117,7 +119,7 @@ AllowedRoots::OpenResult OpenBeneath(int directory, std::string_view path, int f
     directory = step.get();
     path.remove_prefix(slash + 1);
   }
-  return OpenShortPath(directory, std::string(path), flags | O_NOFOLLOW);
+  return OpenShortPath(directory, std::string(path), flags | O_NOFOLLOW, mode);
 }
 
 absl::StatusOr<AllowedRoots> AllowedRoots::Open(const std::vector<std::string>& paths) {
@@ -175,6 +177,13 @@ AllowedRoots::OpenResult AllowedRoots::OpenPath(std::string_view path, int flags
   const Door door = DoorTo(path);
   if (door.root == nullptr) return {.error_number = EACCES};
   return OpenBeneath(door.root->directory.get(), door.rest.empty() ? "." : door.rest, flags);
+}
+
+std::optional<AllowedRoots::Location> AllowedRoots::Locate(std::string_view path) const {
+  const Door door = DoorTo(path);
+  if (door.root == nullptr) return std::nullopt;
+  return Location{
+      .directory = door.root->directory.get(), .root = door.root->given, .below = door.rest};
 }
 
 int StatAt(int directory, const char* name, FileStat* stat) {

@@ -1,6 +1,9 @@
 #ifndef SLUICE_PIPELINE_FS_ROOTS_H_
 #define SLUICE_PIPELINE_FS_ROOTS_H_
 
+#include <sys/types.h>
+
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +48,16 @@ class AllowedRoots final {
   };
   OpenResult OpenPath(std::string_view path, int flags) const;
 
+  // The allowed root that a normalized path lies in, the innermost one: its directory (O_PATH), its
+  // name as given, and the path below it (a part of `path`; empty for the root itself). nullopt when
+  // no root allows the path. Lifetime of the directory: this object's.
+  struct Location {
+    int directory = -1;
+    std::string_view root;
+    std::string_view below;
+  };
+  std::optional<Location> Locate(std::string_view path) const;
+
  private:
   struct Root {
     std::string given;
@@ -61,8 +74,9 @@ class AllowedRoots final {
 };
 
 // openat2 with the resolution rules above, for one step of a walk: `path` relative to `directory`,
-// of any length.
-AllowedRoots::OpenResult OpenBeneath(int directory, std::string_view path, int flags);
+// of any length. `mode` where O_CREAT is among the flags; 0 otherwise.
+AllowedRoots::OpenResult OpenBeneath(int directory, std::string_view path, int flags,
+                                     mode_t mode = 0);
 
 // lstat of `name` in `directory` / fstat, in the project's terms. Returns 0 or errno.
 int StatAt(int directory, const char* name, FileStat* stat);

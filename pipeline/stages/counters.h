@@ -32,6 +32,7 @@ struct PipelineCounters {
   std::atomic<std::uint64_t> reading = 0;  // Bytes read of files that are being digested now.
   StageCounter group;                      // Reconcile: inodes taken in, and their sizes.
   StageCounter plan;                       // Plans (in parts: once), and bytes recoverable.
+  StageCounter apply;                      // Copies decided, and bytes compared.
   std::atomic<std::uint64_t> skipped = 0;
 
   // The walk has ended: `enumerate` is all there is.

@@ -16,6 +16,7 @@
 
 #include "pipeline/async/status_error.h"
 #include "pipeline/fs/directory_walker.h"
+#include "pipeline/fs/private_directory.h"
 #include "pipeline/ops/merge.h"
 #include "pipeline/stages/fairness.h"
 #include "pipeline/stages/walk_frontier.h"
@@ -49,9 +50,10 @@ class Policy final {
     return {.record = true};
   }
 
-  bool IsProtected(const FileStat& directory) const {
-    return std::ranges::find(protected_, std::pair(directory.device, directory.inode)) !=
-           protected_.end();
+  bool IsProtected(std::string_view name, const FileStat& directory) const {
+    return name == kPrivateDirectory ||
+           std::ranges::find(protected_, std::pair(directory.device, directory.inode)) !=
+               protected_.end();
   }
 
  private:
@@ -59,7 +61,7 @@ class Policy final {
   std::optional<Reason> WhyLeftOut(const DirectoryWalker::Entry& entry, std::string_view relative,
                                    const FileStat& root) const {
     const bool is_directory = entry.stat.type == FileType::kDirectory;
-    if (is_directory && IsProtected(entry.stat)) return Reason::kProtected;
+    if (is_directory && IsProtected(entry.name, entry.stat)) return Reason::kProtected;
     if (options_.skip_hidden && entry.name.starts_with('.')) return Reason::kHidden;
     const auto kind = is_directory ? GlobSet::Kind::kDirectory : GlobSet::Kind::kFile;
     if (options_.exclude.Matches(relative, kind)) return Reason::kGlob;
@@ -106,13 +108,14 @@ class Policy final {
 bool BeginsInProtected(std::string_view root, const Policy& policy, const AllowedRoots& roots) {
   while (roots.Allows(root)) {
     const AllowedRoots::OpenResult directory = roots.OpenPath(root, O_PATH | O_DIRECTORY);
+    const std::size_t slash = root.rfind('/');
     FileStat stat;
     if (directory.fd.valid() && StatFd(directory.fd.get(), &stat) == 0 &&
-        policy.IsProtected(stat)) {
+        policy.IsProtected(root.substr(slash + 1), stat)) {
       return true;
     }
     if (root == "/") break;
-    root = root.substr(0, std::max<std::size_t>(root.rfind('/'), 1));
+    root = root.substr(0, std::max<std::size_t>(slash, 1));
   }
   return false;
 }

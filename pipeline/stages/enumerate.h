@@ -45,7 +45,8 @@ struct EnumerateDeps {
   const AllowedRoots& roots;
   PipelineCounters& counters;
   std::stop_token stop;
-  // Directories (device, inode) that no scan enters, or begins in: the server's own data.
+  // Directories (device, inode) that no scan enters, or begins in: the server's own data. So are
+  // those called kPrivateDirectory.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> protected_directories = {};
   // Where the walk runs: it gives its thread to those who wait for one, every few hundred entries.
   // Null: it keeps it.

@@ -23,7 +23,7 @@ namespace sluice {
 // beside them are what it searches by.
 struct JobRecord {
   std::string id;            // Sorts by time of creation.
-  std::string kind;          // "scan", "reconcile".
+  std::string kind;          // "scan", "reconcile", "apply".
   std::string request_id;    // Unique unless empty.
   std::string request_hash;  // Fingerprint of the request that used request_id.
   // Like all above, never changes. Empty in a job of before version 2 of the schema: it is in the

@@ -1,8 +1,5 @@
 #include "server/jobs/convert.h"
 
-#include <algorithm>
-#include <array>
-#include <cassert>
 #include <map>
 #include <utility>
 
@@ -10,28 +7,15 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 
-#include "pipeline/fs/path_text.h"
+#include "server/jobs/convert_outcome.h"
+#include "server/jobs/convert_parts.h"
+#include "server/jobs/convert_plan.h"
 #include "server/jobs/errors.h"
 
 namespace sluice {
 namespace {
 
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-
-// Sets `path` and, where the bytes are not their own printable form, `raw_path`.
-template <typename Message>
-void SetPath(const std::string& path, Message& message) {
-  if (IsPrintable(path)) {
-    message.set_path(path);
-  } else {
-    message.set_path(PrintablePath(path));
-    message.set_raw_path(path);
-  }
-}
-
-// One row a value: both directions are read from it.
-template <typename Ours, typename Theirs, std::size_t N>
-using EnumTable = std::array<std::pair<Ours, Theirs>, N>;
 
 constexpr EnumTable<FileType, v1::FileType, 7> kFileTypes = {{
     {FileType::kRegular, v1::FILE_TYPE_REGULAR},
@@ -61,40 +45,6 @@ constexpr EnumTable<DigestAlgorithm, v1::DigestAlgorithm, 4> kAlgorithms = {{
     {DigestAlgorithm::kBlake2b256, v1::DIGEST_ALGORITHM_BLAKE2B_256},
     {DigestAlgorithm::kXxh3_128, v1::DIGEST_ALGORITHM_XXH3_128},
 }};
-
-constexpr EnumTable<Action, v1::Action, 5> kActions = {{
-    {Action::kHardlink, v1::ACTION_HARDLINK},
-    {Action::kHardlink, v1::ACTION_UNSPECIFIED},
-    {Action::kReflink, v1::ACTION_REFLINK},
-    {Action::kSymlink, v1::ACTION_SYMLINK},
-    {Action::kRemove, v1::ACTION_REMOVE},
-}};
-
-constexpr EnumTable<KeepRule::Criterion, v1::KeepRule::Criterion, 9> kCriteria = {{
-    {KeepRule::Criterion::kRootOrder, v1::KeepRule::CRITERION_ROOT_ORDER},
-    {KeepRule::Criterion::kPathGlob, v1::KeepRule::CRITERION_PATH_GLOB},
-    {KeepRule::Criterion::kOldest, v1::KeepRule::CRITERION_OLDEST},
-    {KeepRule::Criterion::kNewest, v1::KeepRule::CRITERION_NEWEST},
-    {KeepRule::Criterion::kShortestPath, v1::KeepRule::CRITERION_SHORTEST_PATH},
-    {KeepRule::Criterion::kDeepestPath, v1::KeepRule::CRITERION_DEEPEST_PATH},
-    {KeepRule::Criterion::kMostLinks, v1::KeepRule::CRITERION_MOST_LINKS},
-    {KeepRule::Criterion::kLowestInode, v1::KeepRule::CRITERION_LOWEST_INODE},
-    {KeepRule::Criterion::kPathOrder, v1::KeepRule::CRITERION_PATH_ORDER},
-}};
-
-// REQUIRES: the table has a row for every value of ours.
-template <typename Ours, typename Theirs, std::size_t N>
-Theirs ToProto(const EnumTable<Ours, Theirs, N>& table, Ours value) {
-  const auto row = std::ranges::find(table, value, &std::pair<Ours, Theirs>::first);
-  assert(row != table.end());
-  return row->second;
-}
-
-template <typename Ours, typename Theirs, std::size_t N>
-std::optional<Ours> FromProto(const EnumTable<Ours, Theirs, N>& table, Theirs value) {
-  const auto row = std::ranges::find(table, value, &std::pair<Ours, Theirs>::second);
-  return row == table.end() ? std::nullopt : std::optional(row->first);
-}
 
 struct ItemErrorTerms {
   absl::StatusCode code;
@@ -169,54 +119,22 @@ void ToProto(const FileEntry& file, v1::FileRecord& record) {
   if (file.digest) record.set_digest(DigestText(*file.digest));
 }
 
-void ToProto(const ItemError& error, v1::ItemError& message) {
-  SetPath(error.path, message);
-  message.set_operation(error.operation);
+google::rpc::Status ToItemStatus(const ItemError& error, std::string_view message) {
   const auto [code, reason] = TermsOf(error.reason);
   std::map<std::string, std::string> metadata;
   if (error.error_number != 0) metadata["errno"] = absl::StrCat(error.error_number);
-  *message.mutable_status() = ToWireStatus(MakeError(code, reason, error.message, metadata));
+  return ToWireStatus(MakeError(code, reason, message, metadata));
+}
+
+void ToProto(const ItemError& error, v1::ItemError& message) {
+  SetPath(error.path, message);
+  message.set_operation(error.operation);
+  *message.mutable_status() = ToItemStatus(error, error.message);
 }
 
 void ToProto(const SkippedItem& skipped, v1::SkippedItem& message) {
   SetPath(skipped.path, message);
   message.set_reason(ToProto(kSkipReasons, skipped.reason));
-}
-
-// Made of what the plan is about, so that every run of the job gives it the same.
-static std::string PlanName(const Plan& plan, const PlanNames& names) {
-  constexpr std::size_t kHexDigits = 32;
-  const std::string digest = DigestText(plan.digest);
-  std::string name =
-      absl::StrCat("plans/", names.job_id, ".", digest.substr(digest.find(':') + 1, kHexDigits));
-  if (plan.within_scan) absl::StrAppend(&name, ".", *plan.within_scan);
-  return name;
-}
-
-void ToProto(const Plan& plan, const PlanNames& names, v1::ReconciliationPlan& message) {
-  message.set_name(PlanName(plan, names));
-  message.set_digest(DigestText(plan.digest));
-  message.set_size(plan.size);
-  for (const PlanCopy& copy : plan.copies) {
-    v1::Copy& target = *message.add_copies();
-    ToProto(copy.file, *target.mutable_file());
-    target.set_scan(names.scans.at(copy.scan_index));
-    target.set_host(names.host);
-    if (copy.shares_storage_with) {
-      target.set_shares_storage_with(PrintablePath(*copy.shares_storage_with));
-    }
-    target.set_protected_(copy.is_protected);
-  }
-  ToProto(plan.source_of_truth, *message.mutable_source_of_truth());
-  message.set_reason(plan.reason);
-  message.mutable_deciding_rule()->set_criterion(ToProto(kCriteria, plan.deciding_criterion));
-  message.mutable_deciding_rule()->set_pattern(plan.deciding_pattern);
-  message.set_action(ToProto(kActions, plan.action));
-  message.set_recoverable_bytes(plan.recoverable_bytes);
-  message.set_part(plan.part);
-  message.set_last_part(plan.last_part);
-  message.set_total_copies(plan.total_copies);
-  message.set_total_recoverable_bytes(plan.total_recoverable_bytes);
 }
 
 std::optional<DigestAlgorithm> FromProto(v1::DigestAlgorithm algorithm) {
@@ -225,10 +143,23 @@ std::optional<DigestAlgorithm> FromProto(v1::DigestAlgorithm algorithm) {
 
 std::optional<FileType> FromProto(v1::FileType type) { return FromProto(kFileTypes, type); }
 
-std::optional<Action> FromProto(v1::Action action) { return FromProto(kActions, action); }
-
-std::optional<KeepRule::Criterion> FromProto(v1::KeepRule::Criterion criterion) {
-  return FromProto(kCriteria, criterion);
+std::optional<FileEntry> FromProto(const v1::FileRecord& record) {
+  const std::optional<FileType> type = FromProto(record.type());
+  FileEntry file{.path = PathOf(record), .stat = {}};
+  if (!record.digest().empty()) file.digest = ParseDigest(record.digest());
+  if (!type || file.digest.has_value() == record.digest().empty()) return std::nullopt;
+  file.stat = {.type = *type,
+               .size = record.size(),
+               .allocated_bytes = record.allocated_bytes(),
+               .modify_time_ns = FromTimestamp(record.modify_time()),
+               .change_time_ns = FromTimestamp(record.change_time()),
+               .device = record.device(),
+               .inode = record.inode(),
+               .link_count = record.link_count(),
+               .mode = record.mode(),
+               .uid = record.uid(),
+               .gid = record.gid()};
+  return file;
 }
 
 std::string DeterministicBytes(const google::protobuf::Message& message) {
@@ -264,6 +195,11 @@ EventRecord ToEventRecord(JobItem item, const PlanNames& names, std::uint64_t se
     v1::ReconciliationPlan message;
     ToProto(*plan, names, message);
     return PayloadRecord(v1::JobEvent::kPlan, message, sequence, time_ns);
+  }
+  if (const auto* outcome = std::get_if<ApplyOutcome>(&item)) {
+    v1::ApplyOutcome message;
+    ToProto(*outcome, message);
+    return PayloadRecord(v1::JobEvent::kOutcome, message, sequence, time_ns);
   }
   if (const auto* error = std::get_if<ItemError>(&item)) {
     v1::ItemError message;
@@ -305,6 +241,9 @@ absl::Status ToJobEvent(const EventRecord& record, v1::JobEvent& event) {
     case v1::JobEvent::kStateChange:
       ok = parsed(event.mutable_state_change());
       break;
+    case v1::JobEvent::kOutcome:
+      ok = parsed(event.mutable_outcome());
+      break;
     default:
       break;
   }
@@ -317,6 +256,7 @@ bool IsEventKind(std::uint32_t kind) {
     case v1::JobEvent::kSkipped:
     case v1::JobEvent::kError:
     case v1::JobEvent::kStateChange:
+    case v1::JobEvent::kOutcome:
       return true;
     default:
       return false;

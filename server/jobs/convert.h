@@ -4,18 +4,20 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
-#include <vector>
 
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
+#include "google/rpc/status.pb.h"
 
 #include "pipeline/fs/file.h"
+#include "pipeline/stages/apply/outcome.h"
 #include "pipeline/stages/reconcile.h"
 #include "server/catalog/catalog.h"
+#include "server/jobs/convert_plan.h"
 #include "sluice/v1/event.pb.h"
 #include "sluice/v1/file.pb.h"
-#include "sluice/v1/plan.pb.h"
 
 // Between the values of the pipelines, the rows of the catalog and the messages of the contract.
 namespace sluice {
@@ -28,14 +30,8 @@ struct JobCheckpoint {
 
 // What a job's pipeline yields; each but a checkpoint and contents becomes one event. Contents are
 // stored beside the events.
-using JobItem = std::variant<FileEntry, ItemError, SkippedItem, Plan, KnownContents, JobCheckpoint>;
-
-// What a plan's message needs to know of the job it belongs to.
-struct PlanNames {
-  std::string job_id;
-  std::vector<std::string> scans;  // "scans/{id}", by PlanCopy::scan_index.
-  std::string host;
-};
+using JobItem = std::variant<FileEntry, ItemError, SkippedItem, Plan, ApplyOutcome, KnownContents,
+                             JobCheckpoint>;
 
 google::protobuf::Timestamp ToTimestamp(std::int64_t unix_ns);
 std::int64_t FromTimestamp(const google::protobuf::Timestamp& time);
@@ -46,13 +42,15 @@ v1::FileType ToProto(FileType type);
 void ToProto(const FileEntry& file, v1::FileRecord& record);
 void ToProto(const ItemError& error, v1::ItemError& message);
 void ToProto(const SkippedItem& skipped, v1::SkippedItem& message);
-void ToProto(const Plan& plan, const PlanNames& names, v1::ReconciliationPlan& message);
+// How the failure of an item is told: `message` with the code and the reason of the failure.
+google::rpc::Status ToItemStatus(const ItemError& error, std::string_view message);
 
 // nullopt for a value that the contract does not know; UNSPECIFIED gives the default.
 std::optional<DigestAlgorithm> FromProto(v1::DigestAlgorithm algorithm);
 std::optional<FileType> FromProto(v1::FileType type);
-std::optional<Action> FromProto(v1::Action action);
-std::optional<KeepRule::Criterion> FromProto(v1::KeepRule::Criterion criterion);
+
+// nullopt for a message that ToProto cannot have made.
+std::optional<FileEntry> FromProto(const v1::FileRecord& record);
 
 // Rows of the event log. EventPayload::kind is the number of the field in JobEvent.event; equal
 // items have equal payloads. REQUIRES: no checkpoint and no contents.

@@ -47,7 +47,8 @@ void AddStage(std::string_view name, const StageCounter& counter, InLaterRuns la
 
 const StageCounter& StageOf(std::string_view name, const PipelineCounters& counters) {
   if (name == "enumerate") return counters.enumerate;
-  return name == "digest" ? counters.digest : counters.group;
+  if (name == "digest") return counters.digest;
+  return name == "apply" ? counters.apply : counters.group;
 }
 
 // The state that another process has left behind, as it is without that process.
@@ -139,11 +140,16 @@ v1::JobState Job::state() const {
 }
 
 v1::Job Job::Snapshot() const {
-  std::lock_guard lock(mutex_);
-  v1::Job job = MakeJob(facts_, log_->extent().last);
-  *job.mutable_spec() = spec_;
-  job.set_state(ShownState());
-  job.set_wait_reason(ShownWaitReason());
+  v1::Job job;
+  {
+    std::lock_guard lock(mutex_);
+    job = MakeJob(facts_, log_->extent().last);
+    *job.mutable_spec() = spec_;
+    job.set_state(ShownState());
+    job.set_wait_reason(ShownWaitReason());
+  }
+  // Looks for a file: not under the lock.
+  environment_.journals.ShowUndo(job, clock_.UnixNanos());
   return job;
 }
 
@@ -198,7 +204,8 @@ v1::JobCounters Job::MakeCounters(const Facts& facts) const {
   v1::JobCounters counters = facts.results;
   counters.clear_stages();
   counters.set_bytes_read(facts.results.bytes_read() +
-                          counters_->digest.bytes.load(std::memory_order_relaxed));
+                          counters_->digest.bytes.load(std::memory_order_relaxed) +
+                          counters_->apply.bytes.load(std::memory_order_relaxed));
   counters.set_skipped(
       std::max(facts.results.skipped(), counters_->skipped.load(std::memory_order_relaxed)));
   const Clock::Duration waiting = waiting_ ? clock_.Now() - waiting_since_ : Clock::Duration();
@@ -208,6 +215,7 @@ v1::JobCounters Job::MakeCounters(const Facts& facts) const {
   AddStage("digest", counters_->digest, kIsAddedTo, facts.results, counters);
   AddStage("group", counters_->group, kIsAddedTo, facts.results, counters);
   AddStage("plan", counters_->plan, kIsAddedTo, facts.results, counters);
+  AddStage("apply", counters_->apply, kIsAddedTo, facts.results, counters);
   return counters;
 }
 

@@ -12,12 +12,14 @@
 #include "absl/status/status.h"
 
 #include "pipeline/async/async_generator.h"
+#include "pipeline/async/clock.h"
 #include "pipeline/async/job_scope.h"
 #include "pipeline/fs/content_digester.h"
 #include "pipeline/fs/roots.h"
 #include "pipeline/stages/counters.h"
 #include "pipeline/stages/recorded_items.h"
 #include "server/catalog/catalog.h"
+#include "server/jobs/apply_journals.h"
 #include "server/jobs/convert.h"
 #include "server/jobs/errors.h"
 #include "sluice/v1/job.pb.h"
@@ -29,6 +31,8 @@ struct JobEnvironment {
   const AllowedRoots& roots;
   Catalog& catalog;
   ContentDigester& digester;
+  const ApplyJournals& journals;
+  const Clock& clock;
   std::string spool_directory;
   std::string host;
   // Directories (device, inode) that no scan enters.

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "server/jobs/apply_job.h"
 #include "server/jobs/job_kind.h"
 #include "server/jobs/reconcile_job.h"
 #include "server/jobs/scan_job.h"
@@ -11,7 +12,7 @@
 namespace sluice {
 
 std::span<const JobKind> JobKinds() {
-  static const std::array kinds = {ScanJobKind(), ReconcileJobKind()};
+  static const std::array kinds = {ScanJobKind(), ReconcileJobKind(), ApplyJobKind()};
   return kinds;
 }
 

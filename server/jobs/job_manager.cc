@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/util/time_util.h"
 
 #include "server/jobs/errors.h"
 #include "server/jobs/job_runner.h"
@@ -166,6 +167,10 @@ absl::Status JobManager::Cancel(const std::shared_ptr<Job>& job) {
 }
 
 absl::Status JobManager::Delete(const std::shared_ptr<Job>& job) {
+  // Before the job, and so by the next try where this one comes no further.
+  if (job->spec().has_apply() && IsFinal(job->state())) {
+    if (absl::Status status = environment_.journals.Discard(job->id()); !status.ok()) return status;
+  }
   if (absl::Status status = job->Delete(); !status.ok()) return status;
   table_.Remove(job->id());
   return absl::OkStatus();
@@ -198,7 +203,7 @@ absl::StatusOr<v1::Job> JobManager::Resume(const std::string& name) {
   return (*job)->Snapshot();
 }
 
-absl::StatusOr<v1::Job> JobManager::Delete(const std::string& name) {
+absl::StatusOr<v1::Job> JobManager::Delete(const std::string& name, IfUndoable if_undoable) {
   const absl::StatusOr<std::shared_ptr<Job>> job = Find(name);
   if (!job.ok()) return job.status();
   const auto needed = NeededJobs();
@@ -209,6 +214,13 @@ absl::StatusOr<v1::Job> JobManager::Delete(const std::string& name) {
         absl::StrCat(name, " is needed by jobs/", found->second, ", which has not ended"));
   }
   v1::Job before = (*job)->Snapshot();
+  if (before.has_undo_expire_time() && if_undoable == IfUndoable::kRefuse) {
+    return PreconditionError(
+        "UNDO_WINDOW_OPEN", name,
+        absl::StrCat(name, " can be undone until ",
+                     google::protobuf::util::TimeUtil::ToString(before.undo_expire_time()),
+                     "; discard_undo gives that up"));
+  }
   if (absl::Status status = Delete(*job); !status.ok()) return status;
   return before;
 }

@@ -31,6 +31,9 @@ struct JobLimits {
   std::size_t max_queued_jobs = 1000;
 };
 
+// What becomes of the deletion of a job that can still be undone.
+enum class IfUndoable : std::uint8_t { kRefuse, kDiscard };
+
 // What becomes of jobs that had not ended when the server was started.
 enum class ResumeJobs : std::uint8_t { kAuto, kPaused };
 
@@ -69,12 +72,13 @@ class JobManager final {
   absl::StatusOr<v1::Job> Resume(const std::string& name);
   absl::StatusOr<v1::Job> Cancel(const std::string& name);
   // The job as it was.
-  absl::StatusOr<v1::Job> Delete(const std::string& name);
+  absl::StatusOr<v1::Job> Delete(const std::string& name,
+                                 IfUndoable if_undoable = IfUndoable::kRefuse);
 
   // Of a job that somebody has: the same.
   absl::Status Pause(const std::shared_ptr<Job>& job);
   absl::Status Cancel(const std::shared_ptr<Job>& job);
-  // REQUIRES: it is none of NeededJobs.
+  // With what it could be undone with. REQUIRES: it is none of NeededJobs.
   absl::Status Delete(const std::shared_ptr<Job>& job);
 
   JobTable& table() { return table_; }

@@ -20,8 +20,28 @@ struct Tally {
       items = 1;
       groups = plan->last_part ? 1 : 0;
       recoverable_bytes = plan->recoverable_bytes;
+    } else if (const auto* outcome = std::get_if<ApplyOutcome>(&item)) {
+      items = 1;
+      AddResult(outcome->result);
+      recovered_bytes = outcome->recovered_bytes;
+      pending_bytes = outcome->pending_bytes;
     } else if (std::holds_alternative<ItemError>(item)) {
       errors = 1;
+    }
+  }
+
+  void AddResult(ApplyOutcome::Result result) {
+    switch (result) {
+      case ApplyOutcome::Result::kApplied:
+      case ApplyOutcome::Result::kWouldApply:
+        changes = 1;
+        break;
+      case ApplyOutcome::Result::kSkipped:
+        skipped = 1;
+        break;
+      case ApplyOutcome::Result::kFailed:
+        errors = 1;
+        break;
     }
   }
 
@@ -31,6 +51,10 @@ struct Tally {
     results.set_groups(results.groups() + groups);
     results.set_recoverable_bytes(results.recoverable_bytes() + recoverable_bytes);
     results.set_errors(results.errors() + errors);
+    results.set_skipped(results.skipped() + skipped);
+    results.set_changes(results.changes() + changes);
+    results.set_recovered_bytes(results.recovered_bytes() + recovered_bytes);
+    results.set_pending_bytes(results.pending_bytes() + pending_bytes);
   }
 
   std::uint64_t items = 0;
@@ -38,6 +62,10 @@ struct Tally {
   std::uint64_t groups = 0;
   std::uint64_t recoverable_bytes = 0;
   std::uint64_t errors = 0;
+  std::uint64_t skipped = 0;
+  std::uint64_t changes = 0;
+  std::uint64_t recovered_bytes = 0;
+  std::uint64_t pending_bytes = 0;
 };
 
 // Whether a job that failed so may go on later: the disk of the server's own data was full, or did

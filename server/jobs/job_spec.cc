@@ -42,7 +42,7 @@ absl::Status CheckFields(const v1::JobSpec& spec) {
   FieldViolations violations;
   const JobKind* kind = FindJobKind(spec);
   if (kind == nullptr) {
-    violations.Add("spec", "must hold one of: scan, reconcile");
+    violations.Add("spec", "must hold one of: scan, reconcile, apply");
   } else {
     kind->check_fields(spec, violations);
   }

@@ -69,8 +69,9 @@ absl::Status JobTable::ForEach(const std::string& before_id, const std::string& 
     if (!records.ok()) return CatalogError(records.status());
     for (const JobRecord& record : *records) {
       const std::shared_ptr<Job> held = FindHeld(record.id);
-      const absl::StatusOr<v1::Job> job = held ? held->Snapshot() : ParseJob(record);
+      absl::StatusOr<v1::Job> job = held ? held->Snapshot() : ParseJob(record);
       if (!job.ok()) return job.status();
+      if (!held) environment_.journals.ShowUndo(*job, clock_.UnixNanos());
       if (!visit(*job, record.id)) return absl::OkStatus();
     }
     if (records->size() < kPage) return absl::OkStatus();

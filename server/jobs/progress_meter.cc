@@ -28,7 +28,8 @@ v1::Progress ProgressMeter::Measure(std::uint64_t items_done, const PipelineCoun
                                     Clock::TimePoint now) {
   v1::Progress progress;
   progress.set_items_done(items_done);
-  progress.set_bytes_done(Load(counters.digest.bytes) + Load(counters.reading));
+  progress.set_bytes_done(Load(counters.digest.bytes) + Load(counters.reading) +
+                          Load(counters.apply.bytes));
   const std::uint64_t items_total = Load(counters.items_total);
   if (items_total != 0) progress.set_items_total(std::max(items_total, progress.items_done()));
   const std::uint64_t bytes_total = Load(counters.bytes_total);

@@ -40,6 +40,7 @@ Task<> Retention::Run(std::stop_token stop) {
 Task<absl::Status> Retention::Sweep(std::stop_token stop) {
   const absl::StatusOr<Needed> needed = manager_.NeededJobs();
   if (!needed.ok()) co_return needed.status();
+  DiscardJournals(*needed);
   if (limits_.job_retention > Clock::Duration::zero()) {
     if (absl::Status status = ExpireOld(*needed); !status.ok()) co_return status;
     if (absl::Status status = DeleteOld(*needed); !status.ok()) co_return status;
@@ -77,6 +78,7 @@ absl::Status Retention::DeleteOld(const Needed& needed) {
   for (const JobRecord& job : *jobs) {
     if (needed.contains(job.id)) continue;
     const absl::StatusOr<std::shared_ptr<Job>> found = manager_.table().Find(job.id);
+    if (found.ok() && (*found)->Snapshot().has_undo_expire_time()) continue;
     const absl::Status deleted = found.ok() ? manager_.Delete(*found) : found.status();
     if (!deleted.ok() && !absl::IsNotFound(deleted)) return deleted;
   }
@@ -103,7 +105,29 @@ absl::StatusOr<bool> Retention::Expire(const std::string& id, const Needed& need
   const absl::StatusOr<std::shared_ptr<Job>> job = manager_.table().Find(id);
   if (absl::IsNotFound(job.status())) return false;
   if (!job.ok()) return job.status();
+  if ((*job)->Snapshot().has_undo_expire_time()) return false;
   return (*job)->ExpireEvents();
+}
+
+// A failure concerns one journal, and may pass: it is reported, and the next round tries again.
+void Retention::DiscardJournals(const Needed& needed) {
+  const ApplyJournals& journals = manager_.environment().journals;
+  const absl::StatusOr<std::vector<std::string>> ids = journals.List();
+  if (!ids.ok()) return report_(absl::StrCat("retention: ", ids.status().ToString()));
+  for (const std::string& id : *ids) {
+    const absl::StatusOr<std::shared_ptr<Job>> job = manager_.table().Find(id);
+    absl::Status status = job.status();
+    if (job.ok()) {
+      const v1::Job shown = (*job)->Snapshot();
+      const bool wanted =
+          !shown.has_end_time() || shown.has_undo_expire_time() || needed.contains(id);
+      if (wanted) continue;
+    }
+    if (status.ok() || absl::IsNotFound(status)) status = journals.Discard(id);
+    if (!status.ok()) {
+      report_(absl::StrCat("retention: the journal of jobs/", id, ": ", status.ToString()));
+    }
+  }
 }
 
 }  // namespace sluice

@@ -32,8 +32,9 @@ struct RetentionLimits {
 // Gives up the events of jobs that have ended, the one that ended first first. The job itself stays
 // kKeepJobs times as long: who asks for its events learns that they have expired.
 //
-// Never given up: jobs that have not ended, those whose events somebody reads at that moment, and
-// scans that a job reads which has not ended.
+// Never given up: jobs that have not ended, those whose events somebody reads at that moment, those
+// whose results a job reads which has not ended, and apply jobs that can still be undone. When one
+// cannot be any more, what was kept for that is deleted.
 //
 // Runs every kInterval, and when Kick says so; what was deleted meanwhile is cleared away in
 // slices between which jobs store their events. Not thread-safe, but for Kick.
@@ -64,6 +65,7 @@ class Retention final {
   absl::Status ExpireOld(const Needed& needed);
   absl::Status DeleteOld(const Needed& needed);
   Task<absl::Status> Shrink(const Needed& needed, const std::stop_token& stop);
+  void DiscardJournals(const Needed& needed);
   absl::StatusOr<bool> Expire(const std::string& id, const Needed& needed);
 
   JobManager& manager_;

@@ -24,9 +24,11 @@
 #include "pipeline/async/sleep.h"
 #include "pipeline/async/sync_wait.h"
 #include "pipeline/fs/content_digester.h"
+#include "pipeline/fs/fs_ops.h"
 #include "pipeline/fs/path_text.h"
 #include "pipeline/fs/roots.h"
 #include "server/catalog/sqlite_catalog.h"
+#include "server/jobs/apply_journals.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/retention.h"
 #include "server/ops/listen_address.h"
@@ -87,11 +89,18 @@ absl::StatusOr<std::vector<ListenAddress>> ParseAddresses(const Config& config) 
   return addresses;
 }
 
+std::string JournalDirectory(const std::string& data_dir) {
+  return absl::StrCat(data_dir, "/journals");
+}
+
 JobEnvironment MakeEnvironment(const AllowedRoots& roots, Catalog& catalog,
-                               ContentDigester& digester, const std::string& data_dir) {
+                               ContentDigester& digester, const ApplyJournals& journals,
+                               const Clock& clock, const std::string& data_dir) {
   JobEnvironment environment{.roots = roots,
                              .catalog = catalog,
                              .digester = digester,
+                             .journals = journals,
+                             .clock = clock,
                              .spool_directory = absl::StrCat(data_dir, "/tmp"),
                              .host = HostName(),
                              .protected_directories = {}};
@@ -111,9 +120,11 @@ class RunningServer final : public Server {
         roots_(std::move(roots)),
         catalog_(std::move(catalog)),
         digester_(roots_),
+        journals_(SystemFsOps(), roots_, JournalDirectory(config.data_dir)),
         job_threads_(JobThreads(config)),
         call_threads_(kCallThreads),
-        environment_(MakeEnvironment(roots_, *catalog_, digester_, config.data_dir)),
+        environment_(
+            MakeEnvironment(roots_, *catalog_, digester_, journals_, clock_, config.data_dir)),
         resume_jobs_(config.resume_jobs == "paused" ? ResumeJobs::kPaused : ResumeJobs::kAuto),
         manager_(environment_,
                  {.max_running_jobs = config.max_running_jobs,
@@ -131,6 +142,8 @@ class RunningServer final : public Server {
   ~RunningServer() override { Stop(); }
 
   absl::Status Serve(const std::vector<ListenAddress>& addresses) {
+    // Before any job that goes on, and also those that have ended: no change stays half-way.
+    journals_.RecoverAll(LogError);
     if (absl::Status status = manager_.Recover(resume_jobs_); !status.ok()) return status;
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -208,6 +221,7 @@ class RunningServer final : public Server {
   const AllowedRoots roots_;
   const std::unique_ptr<Catalog> catalog_;
   FileContentDigester digester_;
+  const ApplyJournals journals_;
   SystemClock clock_;
   ThreadPool job_threads_;
   ThreadPool call_threads_;
@@ -235,6 +249,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
                         absl::StrCat("--allow_root: ", roots.status().message()));
   }
   if (absl::Status status = MakeDirectory(config.data_dir); !status.ok()) return status;
+  if (absl::Status status = MakeDirectory(JournalDirectory(config.data_dir)); !status.ok()) {
+    return status;
+  }
   absl::StatusOr<std::unique_ptr<Catalog>> catalog = OpenSqliteCatalog(config.data_dir);
   if (!catalog.ok()) return catalog.status();
   auto server = std::make_unique<RunningServer>(config, *std::move(roots), *std::move(catalog));

@@ -282,7 +282,8 @@ grpc::ServerUnaryReactor* JobService::DeleteJob(grpc::CallbackServerContext* con
                                                 const v1::DeleteJobRequest* request,
                                                 v1::DeleteJobResponse* response) {
   return Answer(runtime_, context, [this, request, response] {
-    absl::StatusOr<v1::Job> job = manager_.Delete(request->name());
+    absl::StatusOr<v1::Job> job = manager_.Delete(
+        request->name(), request->discard_undo() ? IfUndoable::kDiscard : IfUndoable::kRefuse);
     if (job.ok()) {
       response->mutable_job()->Swap(&*job);
       retention_.Kick();

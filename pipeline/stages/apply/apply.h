@@ -9,6 +9,7 @@
 #include "pipeline/async/async_generator.h"
 #include "pipeline/async/job_scope.h"
 #include "pipeline/fs/fs_ops.h"
+#include "pipeline/fs/private_directory.h"
 #include "pipeline/fs/roots.h"
 #include "pipeline/stages/apply/journal.h"
 #include "pipeline/stages/apply/outcome.h"
@@ -93,10 +94,6 @@ absl::Status RecoverJournal(FsOps& fs, const AllowedRoots& roots, const std::str
 
 // Deletes what the changes of this journal have kept for an undo. The journal stays. Idempotent.
 absl::Status DiscardKept(FsOps& fs, const AllowedRoots& roots, const std::string& journal_path);
-
-// Directories of this name hold what is in the middle of a change, and what was removed: one at the
-// top of each mount, within the allowed root; private to the server. No scan enters one.
-inline constexpr std::string_view kPrivateDirectory = ".sluice";
 
 }  // namespace sluice
 

@@ -34,17 +34,17 @@ struct ChangeIntent {
   std::string kept_path;  // Absolute bytes: what stays.
   Action action = Action::kHardlink;
   bool undo = false;
-  Digest digest;      // Of the content, as the plan says.
-  InodeId old_inode;  // What `path` names before; what an undo replaces.
-  InodeId kept_inode;
+  Digest digest;           // Of the content, as the plan says.
+  InodeId old_inode = {};  // What `path` names before; what an undo replaces.
+  InodeId kept_inode = {};
   std::uint64_t size = 0;
   // Of the old inode: what an undo restores.
-  FileMetadata metadata;
+  FileMetadata metadata = {};
   // Directory (absolute bytes) and name where the new object is made, and the old one comes out;
   // for kRemove, where the old one is kept. Both empty for kReflink, which needs none.
-  std::string stage_directory;
-  std::string stage_name;
-  std::string symlink_target;  // kSymlink.
+  std::string stage_directory = {};
+  std::string stage_name = {};
+  std::string symlink_target = {};  // kSymlink.
 
   bool operator==(const ChangeIntent&) const = default;
 };
@@ -79,6 +79,8 @@ class ApplyJournal final {
   ApplyJournal& operator=(const ApplyJournal&) = delete;
   ~ApplyJournal();
 
+  // INVALID_ARGUMENT, with nothing written, for a record that is larger than kMaxJournalRecordBytes
+  // (journal_record.h).
   absl::Status Append(const JournalRecord& record);
   absl::Status Sync();  // fdatasync.
 
@@ -100,9 +102,12 @@ class ApplyJournal final {
   };
 
  private:
-  explicit ApplyJournal(UniqueFd fd, std::uint64_t size);
+  ApplyJournal(UniqueFd fd, std::uint64_t size);
+  absl::Status Break(const char* operation, int error_number);
+
   UniqueFd fd_;
-  std::uint64_t size_ = 0;
+  std::uint64_t size_;
+  std::uint64_t synced_size_;
   absl::Status broken_;
 };
 

@@ -58,12 +58,12 @@ struct ApplyOutcome {
   Action action = Action::kHardlink;
   bool undo = false;
   Result result = Result::kSkipped;
-  std::optional<SkipReason> skip_reason;  // With kSkipped only.
+  std::optional<SkipReason> skip_reason = {};  // With kSkipped only.
   std::uint64_t recovered_bytes = 0;
   std::uint64_t pending_bytes = 0;
-  std::vector<MetadataField> metadata_changes;
-  std::string kept_path;             // Bytes.
-  std::optional<ItemError> failure;  // With kFailed only.
+  std::vector<MetadataField> metadata_changes = {};
+  std::string kept_path = {};             // Bytes.
+  std::optional<ItemError> failure = {};  // With kFailed only.
 
   bool operator==(const ApplyOutcome&) const = default;
 };

@@ -33,6 +33,6 @@ from sluice.v1 import (  # noqa: E402
 
 __all__ = [
     "apply_pb2", "catalog_service_pb2", "catalog_service_pb2_grpc", "error_details_pb2",
-    "event_pb2", "file_pb2", "job_pb2", "job_service_pb2", "job_service_pb2_grpc", "plan_pb2",
-    "scan_pb2", "status_pb2",
+    "event_pb2", "file_pb2", "job_pb2", "job_service_pb2", "job_service_pb2_grpc", "plan_pb2", "scan_pb2",
+    "status_pb2",
 ]

@@ -72,13 +72,16 @@ class EventStreamTest : public testing::Test {
   FakeCatalog catalog_;
   AllowedRoots roots_;
   NoDigester digester_;
+  ApplyJournals journals_{SystemFsOps(), roots_, "/nowhere"};
+  ManualClock clock_;
   JobEnvironment environment_{.roots = roots_,
                               .catalog = catalog_,
                               .digester = digester_,
+                              .journals = journals_,
+                              .clock = clock_,
                               .spool_directory = "/nowhere",
                               .host = "host",
                               .protected_directories = {}};
-  ManualClock clock_;
   ManualExecutor executor_;
   std::stop_source stop_;
   std::stop_source draining_;

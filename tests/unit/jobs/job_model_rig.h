@@ -79,6 +79,8 @@ class ManualJobRig final {
     environment_.emplace(JobEnvironment{.roots = roots_,
                                         .catalog = catalog_,
                                         .digester = *digester_,
+                                        .journals = journals_,
+                                        .clock = clock_,
                                         .spool_directory = tree_.root(),
                                         .host = "host",
                                         .protected_directories = {}});
@@ -94,6 +96,7 @@ class ManualJobRig final {
   const TempTree& tree_;
   AllowedRoots roots_ = tree_.Roots();
   ManualClock clock_;
+  const ApplyJournals journals_{SystemFsOps(), roots_, tree_.root()};
   ManualExecutor executor_;
   StrictCatalog catalog_;
   std::unique_ptr<GatedDigester> digester_;

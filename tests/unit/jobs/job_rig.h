@@ -41,6 +41,7 @@ class JobRig final {
   Clock& clock() { return clock_; }
   JobManager& manager() { return *manager_; }
   Catalog& catalog() { return *catalog_; }
+  const ApplyJournals& journals() const { return journals_; }
 
   // As a server that is stopped and started again.
   void Restart(ResumeJobs policy = ResumeJobs::kAuto) {
@@ -92,6 +93,8 @@ class JobRig final {
     environment_.emplace(JobEnvironment{.roots = roots_,
                                         .catalog = *catalog_,
                                         .digester = digester_,
+                                        .journals = journals_,
+                                        .clock = clock_,
                                         .spool_directory = data_.path(),
                                         .host = "host",
                                         .protected_directories = {}});
@@ -114,6 +117,7 @@ class JobRig final {
   FileContentDigester real_digester_{roots_};
   ContentDigester& digester_;
   SystemClock clock_;
+  const ApplyJournals journals_{SystemFsOps(), roots_, data_.path()};
   ThreadPool threads_{3};
   std::unique_ptr<Catalog> catalog_;
   std::optional<JobEnvironment> environment_;

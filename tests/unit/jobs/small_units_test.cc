@@ -92,7 +92,8 @@ TEST(ToJobEvent, EveryKindOfItemComesBack) {
   Plan plan;
   plan.copies.push_back({.file = {.path = "/p"}});
   const std::vector<JobItem> items = {FileEntry{.path = "/f"}, MakeItemError("/e", "open", EACCES),
-                                      SkippedItem{"/s", SkippedItem::Reason::kGlob}, plan};
+                                      SkippedItem{"/s", SkippedItem::Reason::kGlob}, plan,
+                                      ApplyOutcome{.path = "/o"}};
   std::set<v1::JobEvent::EventCase> cases;
   for (const JobItem& item : items) {
     v1::JobEvent event;
@@ -100,7 +101,7 @@ TEST(ToJobEvent, EveryKindOfItemComesBack) {
     EXPECT_EQ(event.sequence(), 9U);
     cases.insert(event.event_case());
   }
-  EXPECT_EQ(cases.size(), 4U);
+  EXPECT_EQ(cases.size(), 5U);
   v1::JobEvent damaged;
   const EventRecord garbage{.sequence = 1, .event = EventPayload{.kind = 4, .payload = "\xff"}};
   EXPECT_TRUE(absl::IsDataLoss(ToJobEvent(garbage, damaged)));

@@ -59,13 +59,15 @@ class RandomItems final {
   }
 
   JobItem Item() {
-    switch (engine_() % 4) {
+    switch (engine_() % 5) {
       case 0:
         return MakeItemError(Path(), "open", EACCES);
       case 1:
         return SkippedItem{Path(), SkippedItem::Reason::kGlob};
       case 2:
         return Plan{.copies = {{.file = File()}, {.file = File()}}, .source_of_truth = File()};
+      case 3:
+        return ApplyOutcome{.path = Path(), .recovered_bytes = Number(), .kept_path = Path()};
       default:
         return File();
     }

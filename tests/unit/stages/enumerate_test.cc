@@ -225,6 +225,16 @@ TEST_F(EnumerateTest, NeverBeginsInAProtectedDirectory) {
             (SkippedItem{"data/spool", Reason::kProtected}));
 }
 
+TEST_F(EnumerateTest, NeverEntersOrBeginsInWhatIsPrivateToTheServer) {
+  tree_.Write("a/.sluice/kept/file");
+  tree_.Write("b/.sluice");  // No directory.
+  EXPECT_EQ(FilesOf({.types = {FileType::kRegular}}), Names{"b/.sluice"});
+  EXPECT_EQ(OnlySkipped({}), (SkippedItem{"a/.sluice", Reason::kProtected}));
+  for (const char* root : {"a/.sluice", "a/.sluice/kept"}) {
+    EXPECT_EQ(OnlySkipped({.roots = {tree_.Path(root)}}), (SkippedItem{root, Reason::kProtected}));
+  }
+}
+
 TEST_F(EnumerateTest, CountsWhatIsLeftOutAlsoWhenNobodyAskedForIt) {
   tree_.Write(".a");
   tree_.Write(".b");

@@ -1,0 +1,115 @@
+#include "pipeline/stages/apply/change.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace sluice {
+namespace {
+
+// The kernel does no more than this in one call.
+constexpr std::uint64_t kDedupeBytes = 16ULL * 1024 * 1024;
+
+ChangeError Skipped(SkipReason reason, const char* operation) {
+  return {.skip = reason, .operation = operation, .error_number = 0};
+}
+
+std::optional<ChangeError> LeaseError(const PreparedChange& change) {
+  if (!change.lease.holds()) return Skipped(SkipReason::kBusy, "lease");
+  if (!change.kept->lease.holds()) return Skipped(SkipReason::kSourceUnavailable, "lease");
+  return std::nullopt;
+}
+
+// What came out is what was compared: the inode, and nobody could write to it since.
+bool IsCompared(const FileStat& out, const PreparedChange& change) {
+  const FileStat& old = change.old.stat;
+  return IdOf(out) == IdOf(old) && out.size == old.size &&
+         out.modify_time_ns == old.modify_time_ns && change.lease.holds() &&
+         change.kept->lease.holds();
+}
+
+std::optional<ChangeError> Place(FsOps& fs, PreparedChange& change, InodeId ours) {
+  const Placement placement = {
+      .at = change.old.at, .stage = *change.stage, .name = change.intent.stage_name, .ours = ours};
+  auto error =
+      PutInPlace(fs, placement, [&](const FileStat& out) { return IsCompared(out, change); });
+  // The right file, and somebody wants to write to it.
+  if (error && error->skip == SkipReason::kChanged && LeaseError(change)) return LeaseError(change);
+  return error;
+}
+
+std::optional<ChangeError> Hardlink(FsOps& fs, PreparedChange& change) {
+  const int error = fs.LinkFile(change.kept->file.fd.get(), change.stage->directory.get(),
+                                change.intent.stage_name);
+  if (error == ENOENT) return Skipped(SkipReason::kSourceUnavailable, "link");
+  if (error != 0) return ErrorOfChange("link", error);
+  return Place(fs, change, change.intent.kept_inode);
+}
+
+std::optional<ChangeError> Symlink(FsOps& fs, PreparedChange& change) {
+  const int stage = change.stage->directory.get();
+  const std::string& name = change.intent.stage_name;
+  if (const int error = fs.MakeSymlink(change.intent.symlink_target, stage, name)) {
+    return ErrorOfChange("symlink", error);
+  }
+  FileStat made;
+  if (const int error = fs.StatAt(stage, name, &made)) {
+    (void)fs.Unlink(stage, name);
+    return ErrorOfChange("stat", error);
+  }
+  return Place(fs, change, IdOf(made));
+}
+
+std::optional<ChangeError> Remove(FsOps& fs, PreparedChange& change) {
+  const int stage = change.stage->directory.get();
+  const std::string& name = change.intent.stage_name;
+  const PinnedName& at = change.old.at;
+  if (const int error = fs.MoveNoReplace(at.directory.get(), at.name, stage, name)) {
+    return ErrorOfChange("move", error);
+  }
+  FileStat out;
+  const int error = fs.StatAt(stage, name, &out);
+  if (error == 0 && IsCompared(out, change)) return std::nullopt;
+  if (const int back = fs.MoveNoReplace(stage, name, at.directory.get(), at.name)) {
+    return Rescue(fs, *change.stage, name, back);
+  }
+  if (auto lease_error = LeaseError(change)) return lease_error;
+  return Skipped(SkipReason::kChanged, "move");
+}
+
+std::optional<ChangeError> Reflink(FsOps& fs, PreparedChange& change) {
+  std::uint64_t before = 0;
+  std::uint64_t after = 0;
+  const int old = change.old.fd.get();
+  if (const int error = fs.ExclusiveBytes(old, &before)) return ErrorOfChange("map", error);
+  for (std::uint64_t offset = 0; offset < change.intent.size;) {
+    std::uint64_t deduped = 0;
+    bool same = true;
+    const std::uint64_t length = std::min(kDedupeBytes, change.intent.size - offset);
+    const int error = fs.Dedupe(change.kept->file.fd.get(), old, offset, length, &deduped, &same);
+    if (error != 0) return ErrorOfChange("dedupe", error);
+    if (!same || deduped == 0) return Skipped(SkipReason::kContentDiffers, "dedupe");
+    offset += deduped;
+  }
+  if (const int error = fs.ExclusiveBytes(old, &after)) return ErrorOfChange("map", error);
+  change.outcome.recovered_bytes = before - std::min(before, after);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ChangeError> CarryOut(FsOps& fs, PreparedChange& change) {
+  if (auto error = LeaseError(change)) return error;
+  switch (change.intent.action) {
+    case Action::kHardlink:
+      return Hardlink(fs, change);
+    case Action::kSymlink:
+      return Symlink(fs, change);
+    case Action::kRemove:
+      return Remove(fs, change);
+    case Action::kReflink:
+      return Reflink(fs, change);
+  }
+  return Skipped(SkipReason::kUnsupported, "change");
+}
+
+}  // namespace sluice

@@ -1,0 +1,375 @@
+// What apply does to files, and what it leaves alone.
+#include "pipeline/stages/apply/apply.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "pipeline/stages/apply/preparation.h"
+#include "tests/unit/stages/apply/apply_rig.h"
+#include "tests/unit/stages/apply/hooked_fs_ops.h"
+
+namespace sluice {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using Result = ApplyOutcome::Result;
+
+std::vector<ApplyOutcome> OutcomesOf(ApplyRig& rig, const ApplyOptions& options) {
+  return rig.Apply(options).outcomes;
+}
+
+TEST(Apply, HardlinksEveryCopyToTheSource) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "d/b", "d/c"}, "content");
+  const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink));
+  EXPECT_THAT(outcomes, SizeIs(2));
+  EXPECT_THAT(outcomes, Each(Field(&ApplyOutcome::result, Result::kApplied)));
+  EXPECT_EQ(rig.tree().Stat("d/b").inode, rig.tree().Stat("a").inode);
+  EXPECT_EQ(rig.tree().Stat("d/c").inode, rig.tree().Stat("a").inode);
+  EXPECT_EQ(outcomes[0].recovered_bytes, 4096);
+  EXPECT_FALSE(rig.HasPrivateDirectory());
+}
+
+TEST(Apply, LeadsEveryCopyToTheSourceByARelativeLink) {
+  ApplyRig rig;
+  rig.MakeGroup({"x/a", "x/y/b", "c"}, "content");
+  OutcomesOf(rig, ApplyRig::Executing(Action::kSymlink));
+  EXPECT_EQ(std::filesystem::read_symlink(rig.Path("x/y/b")), "../a");
+  EXPECT_EQ(std::filesystem::read_symlink(rig.Path("c")), "x/a");
+  EXPECT_EQ(rig.Contents()["x/y/b"], "content");
+}
+
+TEST(Apply, KeepsWhatItRemovesUntilThatIsDiscarded) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kRemove));
+  EXPECT_EQ(outcomes[0].recovered_bytes, 0);
+  EXPECT_EQ(outcomes[0].pending_bytes, 4096);
+  EXPECT_THAT(rig.Contents(), ElementsAre(std::pair("a", "content")));
+  EXPECT_TRUE(rig.HasPrivateDirectory());
+  ASSERT_TRUE(DiscardKept(SystemFsOps(), rig.roots(), rig.journal()).ok());
+  EXPECT_FALSE(rig.HasPrivateDirectory());
+}
+
+TEST(Apply, DeletesAtOnceWhatIsNotToBeKept) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  ApplyOptions options = ApplyRig::Executing(Action::kRemove);
+  options.removed = ApplyOptions::Removed::kDelete;
+  EXPECT_EQ(OutcomesOf(rig, options)[0].recovered_bytes, 4096);
+  EXPECT_FALSE(rig.HasPrivateDirectory());
+}
+
+TEST(Apply, GivesStorageBackWithTheLastNameOfAnInode) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  rig.tree().MakeHardLink("c", "b");
+  rig.plans() = {};
+  rig.AddPlan(rig.PlanOf({"a", "b", "c"}));
+  const auto dry = OutcomesOf(rig, {.action = Action::kHardlink});
+  const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink));
+  EXPECT_THAT(outcomes, Each(Field(&ApplyOutcome::result, Result::kApplied)));
+  EXPECT_EQ(outcomes[0].recovered_bytes, 0);
+  EXPECT_EQ(outcomes[1].recovered_bytes, 4096);
+  EXPECT_EQ(dry[0].recovered_bytes, 0);
+  EXPECT_EQ(dry[1].recovered_bytes, 4096);
+}
+
+TEST(Apply, EndsAfterTheChangesThatWereAllowed) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b", "c", "d"}, "content");
+  ApplyOptions options = ApplyRig::Executing(Action::kHardlink);
+  options.max_changes = 2;
+  EXPECT_THAT(OutcomesOf(rig, options), SizeIs(2));
+  EXPECT_NE(rig.tree().Stat("d").inode, rig.tree().Stat("a").inode);
+}
+
+// 65,001 copies, or as many as SLUICE_APPLY_COPIES says: ext4 and btrfs do not take so many links.
+TEST(Apply, KeepsOneMoreCopyWhereLinksRunOut) {
+  const char* wanted = ::getenv("SLUICE_APPLY_COPIES");  // NOLINT(concurrency-mt-unsafe)
+  const int copies = wanted == nullptr ? 300 : ::atoi(wanted);
+  ApplyRig rig;
+  std::vector<std::string> names;
+  for (int i = 0; i < copies; ++i) names.push_back("f" + std::to_string(i));
+  rig.MakeGroup(names, "content");
+  const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink));
+  std::set<std::uint64_t> inodes;
+  for (const auto& [name, inode] : rig.Inodes()) inodes.insert(inode);
+  const auto kept =
+      std::ranges::count(outcomes, SkipReason::kKeptAsSource, &ApplyOutcome::skip_reason);
+  EXPECT_EQ(inodes.size(), kept + 1);
+  EXPECT_LE(kept, 1);
+  EXPECT_THAT(outcomes, SizeIs(copies - 1));
+}
+
+TEST(Apply, WalksAGroupWithMoreCopiesThanABatch) {
+  ApplyRig rig;
+  std::vector<std::string> names;
+  for (int i = 0; i < 300; ++i) names.push_back("f" + std::to_string(i));
+  rig.MakeGroup(names, "content");
+  const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink));
+  EXPECT_THAT(outcomes, SizeIs(299));
+  EXPECT_EQ(rig.tree().Stat("f0").link_count, 300);
+}
+
+TEST(Apply, GoesOnAfterACheckpointWithoutRepeatingIt) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b", "c", "d"}, "content");
+  const ApplyOptions options = ApplyRig::Executing(Action::kHardlink);
+  // All of the batch is done by then; two outcomes were told.
+  const auto first = rig.Apply(options, SystemFsOps(), std::nullopt, 4);
+  const auto rest = rig.Apply(options, SystemFsOps(), first.checkpoints.back());
+  ASSERT_THAT(rest.outcomes, SizeIs(1));
+  EXPECT_EQ(rest.outcomes[0].path, rig.Path("d"));
+  EXPECT_EQ(rest.outcomes[0].result, Result::kApplied);
+  EXPECT_EQ(rest.outcomes[0].recovered_bytes, 4096);
+}
+
+// One reason to leave a copy alone: how "b" (or the source "a") comes to have it.
+struct Refusal {
+  const char* name;
+  std::function<void(ApplyRig&)> arrange;
+  SkipReason reason;
+  Action action = Action::kHardlink;
+};
+
+void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.name; }
+
+class ApplyRefusals : public ::testing::TestWithParam<Refusal> {};
+
+TEST_P(ApplyRefusals, AreTheSameInADryRunAndChangeNothing) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "some content");
+  GetParam().arrange(rig);
+  const auto before = rig.Inodes();
+  const auto dry = OutcomesOf(rig, {.action = GetParam().action});
+  const auto real = OutcomesOf(rig, ApplyRig::Executing(GetParam().action));
+  ASSERT_THAT(real, SizeIs(1));
+  EXPECT_EQ(real[0].result, Result::kSkipped);
+  EXPECT_EQ(real[0].skip_reason, GetParam().reason);
+  EXPECT_EQ(dry, real);
+  EXPECT_EQ(rig.Inodes(), before);
+  EXPECT_FALSE(rig.HasPrivateDirectory());
+}
+
+void Append(ApplyRig& rig, const std::string& name) {
+  const int fd = ::open(rig.Path(name).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  ASSERT_EQ(::write(fd, "x", 1), 1);
+  ::close(fd);
+}
+
+// Plans anew, so that only what was arranged counts.
+void Replan(ApplyRig& rig) {
+  rig.plans() = {};
+  rig.AddPlan(rig.PlanOf({"a", "b"}));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Reasons, ApplyRefusals,
+    ::testing::Values(
+        Refusal{"Written", [](ApplyRig& rig) { Append(rig, "b"); }, SkipReason::kChanged},
+        Refusal{"Replaced",
+                [](ApplyRig& rig) {
+                  rig.tree().Write("new", "some content");
+                  rig.tree().Rename("new", "b");
+                },
+                SkipReason::kChanged},
+        Refusal{"Vanished", [](ApplyRig& rig) { rig.tree().Remove("b"); }, SkipReason::kVanished},
+        Refusal{"NowALink",
+                [](ApplyRig& rig) {
+                  rig.tree().Remove("b");
+                  rig.tree().MakeSymlink("b", "a");
+                },
+                SkipReason::kType},
+        Refusal{"NowAFifo",
+                [](ApplyRig& rig) {
+                  rig.tree().Remove("b");
+                  rig.tree().MakeFifo("b");
+                },
+                SkipReason::kType},
+        Refusal{"NowANameOfTheSource",
+                [](ApplyRig& rig) {
+                  rig.tree().Remove("b");
+                  rig.tree().MakeHardLink("b", "a");
+                },
+                SkipReason::kSameFile},
+        Refusal{"SourceWritten", [](ApplyRig& rig) { Append(rig, "a"); },
+                SkipReason::kSourceUnavailable},
+        Refusal{"SourceVanished", [](ApplyRig& rig) { rig.tree().Remove("a"); },
+                SkipReason::kSourceUnavailable},
+        Refusal{"OtherOwner",
+                [](ApplyRig& rig) {
+                  ASSERT_EQ(::chown(rig.Path("b").c_str(), 12345, 0), 0);
+                  Replan(rig);
+                },
+                SkipReason::kOwnerDiffers},
+        Refusal{"OtherMode",
+                [](ApplyRig& rig) {
+                  ::chmod(rig.Path("b").c_str(), 0600);
+                  Replan(rig);
+                },
+                SkipReason::kMetadataDiffers},
+        Refusal{"OtherTime",
+                [](ApplyRig& rig) {
+                  ::utimensat(AT_FDCWD, rig.Path("b").c_str(), nullptr, 0);
+                  Replan(rig);
+                },
+                SkipReason::kMetadataDiffers},
+        Refusal{"SetUserId",
+                [](ApplyRig& rig) {
+                  ::chmod(rig.Path("a").c_str(), 04755);
+                  ::chmod(rig.Path("b").c_str(), 04755);
+                  Replan(rig);
+                },
+                SkipReason::kPrivileged},
+        Refusal{"OtherContent",
+                [](ApplyRig& rig) {
+                  rig.MakeGroup({"b"}, "some CONTENT");
+                  Replan(rig);
+                },
+                SkipReason::kContentDiffers},
+        Refusal{"Protected",
+                [](ApplyRig& rig) { rig.plans()[0].plan.copies[1].is_protected = true; },
+                SkipReason::kProtected},
+        Refusal{"OtherHost", [](ApplyRig& rig) { rig.plans()[0].other_host = true; },
+                SkipReason::kOtherHost},
+        Refusal{"OutsideOfTheRoots",
+                [](ApplyRig& rig) { rig.plans()[0].plan.copies[1].file.path = "/etc/passwd"; },
+                SkipReason::kNotAllowed},
+        Refusal{"AnotherDevice",
+                [](ApplyRig& rig) { rig.plans()[0].plan.copies[1].file.stat.device = 1; },
+                SkipReason::kChanged}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(Apply, LeavesAloneWhatIsOpenForWriting) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  const int fd = ::open(rig.Path("b").c_str(), O_RDWR | O_CLOEXEC);
+  EXPECT_EQ(OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink))[0].skip_reason,
+            SkipReason::kBusy);
+  void* mapped = ::mmap(nullptr, 7, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  ::close(fd);
+  EXPECT_EQ(OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink))[0].skip_reason,
+            SkipReason::kBusy);
+  ::munmap(mapped, 7);
+  EXPECT_EQ(OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink))[0].result, Result::kApplied);
+}
+
+TEST(Apply, LeavesALiveDatabaseAlone) {
+  ApplyRig rig;
+  const std::string database = std::string("SQLite format 3\0", 16) + "pages";
+  rig.MakeGroup({"a.db", "b.db"}, database);
+  rig.tree().Write("b.db-wal", "");
+  EXPECT_EQ(OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink))[0].skip_reason,
+            SkipReason::kLiveDatabase);
+}
+
+TEST(Apply, TakesTheMetadataOfTheSourceWhereThePolicySaysSo) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  ::chmod(rig.Path("b").c_str(), 0600);
+  Replan(rig);
+  ApplyOptions options = ApplyRig::Executing(Action::kHardlink);
+  options.metadata = MetadataPolicy::kTakeSource;
+  const auto outcomes = OutcomesOf(rig, options);
+  EXPECT_EQ(outcomes[0].result, Result::kApplied);
+  EXPECT_THAT(outcomes[0].metadata_changes, ElementsAre(MetadataField::kMode));
+}
+
+// Changes the tree in the moment before a call of the protocol, once.
+std::vector<ApplyOutcome> ApplyWhile(ApplyRig& rig, std::string_view call,
+                                     const std::function<void()>& intrude,
+                                     Action action = Action::kHardlink) {
+  bool done = false;
+  HookedFsOps fs([&](std::string_view announced) {
+    if (announced == call && !std::exchange(done, true)) intrude();
+    return 0;
+  });
+  return rig.Apply(ApplyRig::Executing(action), fs).outcomes;
+}
+
+TEST(Apply, GivesAFileBackThatTookThePathInTheLastMoment) {
+  for (const Action action : {Action::kHardlink, Action::kSymlink}) {
+    ApplyRig rig;
+    rig.MakeGroup({"a", "b"}, "content");
+    rig.tree().Write("new", "newer");
+    const auto outcomes =
+        ApplyWhile(rig, "Exchange", [&] { rig.tree().Rename("new", "b"); }, action);
+    EXPECT_EQ(outcomes[0].skip_reason, SkipReason::kChanged);
+    EXPECT_EQ(rig.Contents()["b"], "newer");
+    EXPECT_FALSE(rig.HasPrivateDirectory());
+  }
+}
+
+TEST(Apply, PutsAFileBackThatItWouldHaveRemovedByMistake) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  rig.tree().Write("new", "newer");
+  const auto outcomes =
+      ApplyWhile(rig, "MoveNoReplace", [&] { rig.tree().Rename("new", "b"); }, Action::kRemove);
+  EXPECT_EQ(outcomes[0].skip_reason, SkipReason::kChanged);
+  EXPECT_EQ(rig.Contents()["b"], "newer");
+}
+
+TEST(Apply, LeavesADirectoryAloneThatTookThePath) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  const auto outcomes = ApplyWhile(rig, "Exchange", [&] {
+    rig.tree().Remove("b");
+    rig.tree().Write("b/inside", "kept");
+  });
+  EXPECT_EQ(outcomes[0].skip_reason, SkipReason::kChanged);
+  EXPECT_EQ(rig.Contents()["b/inside"], "kept");
+}
+
+TEST(Apply, StopsWhereSomebodyIsAboutToWrite) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  const auto outcomes = ApplyWhile(rig, "Exchange", [&] {
+    // Breaks the lease; fails at once, as it may not wait.
+    EXPECT_LT(::open(rig.Path("b").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC), 0);
+  });
+  EXPECT_EQ(outcomes[0].skip_reason, SkipReason::kBusy);
+  EXPECT_NE(rig.tree().Stat("b").inode, rig.tree().Stat("a").inode);
+  EXPECT_FALSE(rig.HasPrivateDirectory());
+}
+
+TEST(Apply, ADirectoryThatWasMovedAwayIsStillTheOneThatIsChanged) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "d/b"}, "content");
+  const auto outcomes = ApplyWhile(rig, "Exchange", [&] {
+    rig.tree().Rename("d", "moved");
+    rig.tree().MakeSymlink("d", "/etc");
+  });
+  EXPECT_EQ(outcomes[0].result, Result::kApplied);
+  EXPECT_EQ(rig.tree().Stat("moved/b").inode, rig.tree().Stat("a").inode);
+}
+
+TEST(RelativeTarget, LeadsFromTheLinksDirectory) {
+  EXPECT_EQ(RelativeTarget("b", "a"), "a");
+  EXPECT_EQ(RelativeTarget("x/y/b", "x/a"), "../a");
+  EXPECT_EQ(RelativeTarget("x/b", "y/z/a"), "../y/z/a");
+  EXPECT_EQ(RelativeTarget("b", "y/a"), "y/a");
+  EXPECT_EQ(RelativeTarget("a/b/c", "a/b/d"), "d");
+}
+
+}  // namespace
+}  // namespace sluice

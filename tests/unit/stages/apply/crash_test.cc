@@ -1,0 +1,183 @@
+// A process that dies before any of its system calls, and once more while what it left is mended.
+//
+// The oracle: nothing but what the action promises to change differs afterwards. Every path holds
+// its old bytes (ACTION_REMOVE: or its file is kept), nothing is left in the private directory, and
+// a run that goes on ends as one that was never interrupted.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "pipeline/async/status_error.h"
+#include "tests/unit/stages/apply/apply_rig.h"
+#include "tests/unit/stages/apply/hooked_fs_ops.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kKilled = 42;
+
+// Runs `work` in a process of its own, which ends before its n-th call. False: it came to its end.
+bool KilledBefore(int n, const std::function<void(FsOps&)>& work) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int left = n;
+    HookedFsOps fs([&left](std::string_view) {
+      if (--left == 0) ::_exit(kKilled);
+      return 0;
+    });
+    work(fs);
+    ::_exit(0);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_TRUE(WEXITSTATUS(status) == kKilled || WEXITSTATUS(status) == 0);
+  return WEXITSTATUS(status) == kKilled;
+}
+
+struct Case {
+  const char* name;
+  Action action;
+  bool undo = false;
+};
+void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
+
+// Two groups; of the second an inode has two names.
+void Arrange(ApplyRig& rig, const Case& param) {
+  rig.MakeGroup({"a", "d/b"}, "content");
+  rig.MakeGroup({"e", "f"}, "other content");
+  rig.tree().MakeHardLink("d/g", "f");
+  rig.plans().pop_back();
+  rig.AddPlan(rig.PlanOf({"e", "f", "d/g"}));
+  if (param.undo) rig.Apply(ApplyRig::Executing(param.action));
+}
+
+void Work(ApplyRig& rig, const Case& param, FsOps& fs) {
+  if (param.undo) {
+    rig.Undo(ApplyRig::Executing(param.action), fs);
+  } else {
+    rig.Apply(ApplyRig::Executing(param.action), fs);
+  }
+}
+
+std::string JournalOf(ApplyRig& rig, const Case& param) {
+  return param.undo ? rig.undo_journal() : rig.journal();
+}
+
+absl::Status Mend(ApplyRig& rig, const Case& param, FsOps& fs = SystemFsOps()) {
+  return RecoverJournal(fs, rig.roots(), JournalOf(rig, param));
+}
+
+using Contents = std::map<std::string, std::string>;
+
+Contents Expected() {
+  return {{"a", "content"},
+          {"d/b", "content"},
+          {"e", "other content"},
+          {"f", "other content"},
+          {"d/g", "other content"}};
+}
+
+// No path has other bytes than before, and none is missing but by ACTION_REMOVE.
+void CheckBytes(ApplyRig& rig, const Case& param) {
+  const Contents contents = rig.Contents();
+  const Contents expected = Expected();
+  for (const auto& [path, bytes] : contents) EXPECT_EQ(bytes, expected.at(path)) << path;
+  if (param.action != Action::kRemove) EXPECT_EQ(contents.size(), expected.size());
+}
+
+void CheckEnd(ApplyRig& rig, const Case& param) {
+  CheckBytes(rig, param);
+  const bool removed = param.action == Action::kRemove && !param.undo;
+  EXPECT_EQ(rig.Contents().size(), removed ? 2 : 5);
+  EXPECT_EQ(rig.HasPrivateDirectory(), removed);
+  if (param.action == Action::kHardlink && !param.undo) {
+    EXPECT_EQ(rig.tree().Stat("a").link_count, 2);
+    EXPECT_EQ(rig.tree().Stat("e").link_count, 3);
+  }
+  if (param.undo) EXPECT_EQ(rig.tree().Stat("d/b").link_count, 1);
+}
+
+class ApplyCrash : public ::testing::TestWithParam<Case> {};
+
+TEST_P(ApplyCrash, BeforeAnyCallLosesNothingAndConverges) {
+  bool killed = true;
+  for (int n = 1; killed; ++n) {
+    ApplyRig rig;
+    Arrange(rig, GetParam());
+    killed = KilledBefore(n, [&](FsOps& fs) { Work(rig, GetParam(), fs); });
+    CheckBytes(rig, GetParam());
+    ASSERT_TRUE(Mend(rig, GetParam()).ok()) << n;
+    CheckBytes(rig, GetParam());
+    Work(rig, GetParam(), SystemFsOps());
+    CheckEnd(rig, GetParam());
+    ASSERT_FALSE(HasFailure()) << "killed before call " << n;
+  }
+}
+
+TEST_P(ApplyCrash, DuringItsOwnRecoveryConvergesToo) {
+  bool killed = true;
+  for (int n = 1; killed; ++n) {
+    bool killed_again = true;
+    for (int m = 1; killed_again; ++m) {
+      ApplyRig rig;
+      Arrange(rig, GetParam());
+      killed = KilledBefore(n, [&](FsOps& fs) { Work(rig, GetParam(), fs); });
+      killed_again = KilledBefore(m, [&](FsOps& fs) { (void)Mend(rig, GetParam(), fs); });
+      CheckBytes(rig, GetParam());
+      ASSERT_TRUE(Mend(rig, GetParam()).ok());
+      Work(rig, GetParam(), SystemFsOps());
+      CheckEnd(rig, GetParam());
+      ASSERT_FALSE(HasFailure()) << "killed before call " << n << ", then before " << m;
+    }
+  }
+}
+
+// Every call fails, once or from then on, with each of these.
+TEST_P(ApplyCrash, FailingAtAnyCallLosesNothing) {
+  for (const int error : {ENOSPC, EIO, EDQUOT, EROFS, EACCES, EMFILE, ESTALE, EMLINK}) {
+    for (const bool once : {true, false}) {
+      bool failed = true;
+      for (int n = 1; failed; ++n) {
+        ApplyRig rig;
+        Arrange(rig, GetParam());
+        int calls = 0;
+        HookedFsOps fs([&](std::string_view) {
+          ++calls;
+          return calls == n || (calls > n && !once) ? error : 0;
+        });
+        try {
+          Work(rig, GetParam(), fs);
+        } catch (const StatusError&) {  // The job stops, and may go on later.
+        }
+        failed = calls >= n;
+        CheckBytes(rig, GetParam());
+        ASSERT_TRUE(Mend(rig, GetParam()).ok());
+        CheckBytes(rig, GetParam());
+        ASSERT_FALSE(HasFailure()) << "errno " << error << " at call " << n << ", once: " << once;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EachAction, ApplyCrash,
+                         ::testing::Values(Case{"Hardlink", Action::kHardlink},
+                                           Case{"Symlink", Action::kSymlink},
+                                           Case{"Remove", Action::kRemove},
+                                           Case{"UndoOfHardlink", Action::kHardlink, true},
+                                           Case{"UndoOfSymlink", Action::kSymlink, true},
+                                           Case{"UndoOfRemove", Action::kRemove, true},
+                                           Case{"Reflink", Action::kReflink},
+                                           Case{"UndoOfReflink", Action::kReflink, true}),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace sluice
