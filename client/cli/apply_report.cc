@@ -157,7 +157,7 @@ std::string ChangeText(const Outcome& outcome, const Console& console) {
   if (!outcome.metadata_changes().empty()) {
     remarks.push_back(absl::StrCat("gave up ", MetadataText(outcome)));
   }
-  const std::string text = absl::StrFormat("%-14s%s", Verb(outcome), outcome.path());
+  std::string text = absl::StrFormat("%-15s  %s", Verb(outcome), outcome.path());
   if (remarks.empty()) return text;
   return absl::StrCat(text, "   ", console.Dim(absl::StrJoin(remarks, ", ")));
 }

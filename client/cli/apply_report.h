@@ -15,8 +15,8 @@ bool IsChange(const v1::ApplyOutcome& outcome);
 
 // A line without its end: what happened to which path, and what came of it.
 //
-//   hard link     /data/b   to /data/a, 1.5 KiB freed, gave up modification time
-//   would remove  /data/c   kept /data/a, 1.5 KiB to be freed when the undo window ends
+//   hard link        /data/b   to /data/a, 1.5 KiB freed, gave up modification time
+//   would remove     /data/c   kept /data/a, 1.5 KiB to be freed when the undo window ends
 //   sluice: /data/d: skipped: open for writing
 //   sluice: /data/e: not changed: Input/output error
 std::string OutcomeText(const v1::ApplyOutcome& outcome, const Console& console);

@@ -318,7 +318,7 @@ void AddChangeOptions(CLI::App& command, v1::ApplySpec& spec) {
           "--max-changes", [&spec](std::uint64_t changes) { spec.set_max_changes(changes); },
           "End after so many changes. Default: no bound")
       // Without the check, -1 would be the largest of all numbers.
-      ->check(CLI::Validator(CLI::NonNegativeNumber).description(""))
+      ->check(CLI::Validator(CLI::PositiveNumber).description(""))
       ->type_name("N")
       ->group(kChangeGroup);
   command

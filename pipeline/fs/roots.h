@@ -49,8 +49,8 @@ class AllowedRoots final {
   OpenResult OpenPath(std::string_view path, int flags) const;
 
   // The allowed root that a normalized path lies in, the innermost one: its directory (O_PATH), its
-  // name as given, and the path below it (a part of `path`; empty for the root itself). nullopt when
-  // no root allows the path. Lifetime of the directory: this object's.
+  // name as given, and the path below it (a part of `path`; empty for the root itself). nullopt
+  // when no root allows the path. Lifetime of the directory: this object's.
   struct Location {
     int directory = -1;
     std::string_view root;

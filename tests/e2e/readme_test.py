@@ -17,7 +17,7 @@ import unittest
 
 from google.protobuf import json_format
 
-from support.contract import job_service_pb2
+from support.contract import apply_pb2, job_service_pb2
 from support.environment import SLUICE, SLUICED, SOURCE_DIR, find_tool, main
 from support.sluiced import Sluiced
 from support.trees import Tree
@@ -53,8 +53,9 @@ class Grpcurl(unittest.TestCase):
     def setUpClass(cls):
         cls.grpcurl = find_tool("grpcurl", "GRPCURL")
         cls.tree = cls.enterClassContext(Tree())
+        # Equal in their times, too, so that one may take the other's place.
         for name in (b"original", b"copy"):
-            cls.tree.write(name, content=b"x" * 5000)
+            os.utime(cls.tree.write(name, content=b"x" * 5000), (1e9, 1e9))
         # Enough that the job which the README cancels is still at work.
         cls.tree.write(b"large", content=b"", size=16 << 30)
         cls.server = cls.enterClassContext(Sluiced(cls.tree.root, listen="127.0.0.1:0"))
@@ -104,6 +105,30 @@ class Grpcurl(unittest.TestCase):
         self.assertEqual({os.path.basename(copy.file.path) for copy in plan.copies},
                          {"original", "copy"})
         self.assertGreaterEqual(plan.recoverable_bytes, 5000)
+
+    def outcome(self, *words):
+        """The only one of the apply job that the block ran."""
+        outcome, = [event.outcome for event in events(self.printed_by("RunJob", *words))
+                    if event.HasField("outcome")]
+        if outcome.skip_reason == apply_pb2.ApplyOutcome.SKIP_REASON_LEASES_UNSUPPORTED:
+            self.skipTest("the file system of the temporary directory has no leases")
+        return outcome
+
+    def test_an_apply_job_changes_nothing_until_it_is_told_to(self):
+        outcome = self.outcome("reconcile.json", "reconcile_job")
+        self.assertEqual(outcome.result, apply_pb2.ApplyOutcome.RESULT_WOULD_APPLY)
+
+    def test_an_apply_job_makes_the_copy_a_name_of_the_original(self):
+        outcome = self.outcome("reconcile_job", "dry_run")
+        self.assertEqual(outcome.result, apply_pb2.ApplyOutcome.RESULT_APPLIED)
+        self.assertGreaterEqual(outcome.recovered_bytes, 5000)
+
+    def test_an_undo_makes_two_files_of_it_again(self):
+        outcome = self.outcome("undo_of")
+        self.assertEqual(outcome.result, apply_pb2.ApplyOutcome.RESULT_APPLIED)
+        for name in (b"original", b"copy"):
+            info = os.stat(self.tree.path(name))
+            self.assertEqual((info.st_nlink, info.st_size, info.st_mtime), (1, 5000, 1e9))
 
     def test_fields_are_spelled_as_the_json_mapping_has_them(self):
         text = self.printed_by("RunJob", '"reconcile"')

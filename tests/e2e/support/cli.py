@@ -44,14 +44,16 @@ class Cli:
         out, err = process.communicate(timeout=timeout)
         return Done(process.returncode, out, err)
 
-    def on_terminal(self, *arguments, columns=80):
-        """Starts it with a terminal for both its outputs; gives the process and our end of it."""
+    def on_terminal(self, *arguments, columns=80, answers=False):
+        """Starts it with a terminal for both its outputs, and with `answers` for its input, too;
+        gives the process and our end of it."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        process = self.start(*arguments, stdout=theirs, stderr=theirs, start_new_session=True,
+        process = self.start(*arguments, stdin=theirs if answers else subprocess.DEVNULL,
+                             stdout=theirs, stderr=theirs, start_new_session=True,
                              env={**self.environment, "TERM": "xterm"})
         os.close(theirs)
-        return process, open(ours, "rb", buffering=0)
+        return process, open(ours, "r+b", buffering=0)
 
 
 def read_terminal(terminal, until=None):

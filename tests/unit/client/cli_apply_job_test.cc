@@ -148,7 +148,7 @@ TEST_F(ApplyJobTest, ShowsTheTotalsThenAsksThenRunsWhatWasShown) {
 
 TEST_F(ApplyJobTest, PrintsChangesAsResultsAndWhatWasLeftAloneAsNotes) {
   EXPECT_EQ(Apply(Yes()), ExitStatus::kOk);
-  EXPECT_THAT(output_.Text(), HasSubstr("hard link     /data/b\nchanged       1 file\n"));
+  EXPECT_THAT(output_.Text(), HasSubstr("hard link        /data/b\nchanged       1 file\n"));
   EXPECT_THAT(output_.Text(), Not(HasSubstr("/data/c")));
   EXPECT_THAT(error_.Text(), HasSubstr("sluice: /data/c: skipped: not there any more\n"));
 }

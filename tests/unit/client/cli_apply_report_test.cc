@@ -12,6 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 using Outcome = v1::ApplyOutcome;
 
 const Console kPlain(Console::Options{});
@@ -36,11 +37,11 @@ Outcome Skipped(Outcome::SkipReason reason) {
 
 TEST(OutcomeText, SaysWhatWasDoneToWhichPathAndWhatCameOfIt) {
   EXPECT_EQ(OutcomeText(Applied(v1::ACTION_HARDLINK), kPlain),
-            "hard link     /data/b   to /data/a, 1.5 KiB freed");
+            "hard link        /data/b   to /data/a, 1.5 KiB freed");
   EXPECT_EQ(OutcomeText(Applied(v1::ACTION_SYMLINK), kPlain),
-            "symlink       /data/b   to /data/a, 1.5 KiB freed");
+            "symlink          /data/b   to /data/a, 1.5 KiB freed");
   EXPECT_EQ(OutcomeText(Applied(v1::ACTION_REFLINK), kPlain),
-            "reflink       /data/b   with /data/a, 1.5 KiB freed");
+            "reflink          /data/b   with /data/a, 1.5 KiB freed");
 }
 
 TEST(OutcomeText, OfADryRunSaysWhatWouldBeDone) {
@@ -48,8 +49,17 @@ TEST(OutcomeText, OfADryRunSaysWhatWouldBeDone) {
   outcome.set_result(Outcome::RESULT_WOULD_APPLY);
   outcome.set_recovered_bytes(0);
   outcome.set_pending_bytes(1536);
-  EXPECT_EQ(OutcomeText(outcome, kPlain),
-            "would remove  /data/b   kept /data/a, 1.5 KiB to be freed when the undo window ends");
+  EXPECT_EQ(
+      OutcomeText(outcome, kPlain),
+      "would remove     /data/b   kept /data/a, 1.5 KiB to be freed when the undo window ends");
+}
+
+TEST(OutcomeText, PathsStandBelowEachOtherBehindTheLongestVerb) {
+  Outcome outcome = Applied(v1::ACTION_HARDLINK);
+  const auto column = OutcomeText(outcome, kPlain).find("/data/b");
+  outcome.set_result(Outcome::RESULT_WOULD_APPLY);
+  EXPECT_THAT(OutcomeText(outcome, kPlain), StartsWith("would hard link  /data/b"));
+  EXPECT_EQ(OutcomeText(outcome, kPlain).find("/data/b"), column);
 }
 
 TEST(OutcomeText, NamesTheMetadataThatWasGivenUp) {
@@ -63,7 +73,7 @@ TEST(OutcomeText, OfAnUndoNamesThePathAlone) {
   Outcome outcome = Applied(v1::ACTION_HARDLINK);
   outcome.set_undo(true);
   outcome.set_recovered_bytes(0);
-  EXPECT_EQ(OutcomeText(outcome, kPlain), "undo          /data/b");
+  EXPECT_EQ(OutcomeText(outcome, kPlain), "undo             /data/b");
 }
 
 TEST(OutcomeText, SaysWhyAFileWasLeftAlone) {

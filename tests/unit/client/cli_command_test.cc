@@ -100,13 +100,15 @@ TEST(ApplyOptions, EveryOptionLandsInItsField) {
   CLI::App app;
   v1::ApplySpec spec;
   AddApplyOptions(app, spec);
-  Parse(app, {"--metadata=ignore-times", "--verify=digest", "--undo-window=2d", "--max-changes=0",
+  Parse(app, {"--metadata=ignore-times", "--verify=digest", "--undo-window=2d", "--max-changes=9",
               "--allow-unleased"});
   EXPECT_EQ(spec.metadata(), v1::ApplySpec::METADATA_POLICY_IGNORE_TIMES);
   EXPECT_EQ(spec.verify(), v1::ApplySpec::VERIFY_DIGEST);
   EXPECT_EQ(spec.undo_window().seconds(), 2 * 86400);
-  EXPECT_TRUE(spec.has_max_changes() && spec.allow_unleased());
-  for (const char* const wrong : {"--metadata=none", "--max-changes=-1", "--undo-window=-1"}) {
+  EXPECT_EQ(spec.max_changes(), 9U);
+  EXPECT_TRUE(spec.allow_unleased());
+  for (const char* const wrong :
+       {"--metadata=none", "--max-changes=0", "--max-changes=-1", "--undo-window=-1"}) {
     EXPECT_THROW(Parse(app, {wrong}), CLI::ParseError) << wrong;
   }
 }
