@@ -197,9 +197,11 @@ Task<v1::Job> Client::ResumeJob(std::string name, CallOptions options) {
                 &v1::ResumeJobResponse::mutable_job);
 }
 
-Task<v1::Job> Client::DeleteJob(std::string name, IfMissing if_missing, CallOptions options) {
-  return Unwrap(internal::CallUnary(jobs_->async(), &JobStub::DeleteJob,
-                                    Named<v1::DeleteJobRequest>(std::move(name), if_missing),
+Task<v1::Job> Client::DeleteJob(std::string name, IfMissing if_missing, IfUndoable if_undoable,
+                                CallOptions options) {
+  auto request = Named<v1::DeleteJobRequest>(std::move(name), if_missing);
+  request.set_discard_undo(if_undoable == IfUndoable::kDiscardUndo);
+  return Unwrap(internal::CallUnary(jobs_->async(), &JobStub::DeleteJob, std::move(request),
                                     &executor_, std::move(options)),
                 &v1::DeleteJobResponse::mutable_job);
 }

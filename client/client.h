@@ -67,6 +67,8 @@ class Client final {
   };
   // Whether deleting what does not exist is an error.
   enum class IfMissing : std::uint8_t { kFail, kIgnore };
+  // What becomes of an apply job that can still be undone, and of what that would take.
+  enum class IfUndoable : std::uint8_t { kFail, kDiscardUndo };
 
   // `address` is "unix:/path.sock" or "HOST:PORT". Connects when first needed.
   Client(const std::string& address, Executor& executor) : Client(address, executor, Options()) {}
@@ -99,7 +101,8 @@ class Client final {
   Task<v1::Job> PauseJob(std::string name, CallOptions options = {});
   Task<v1::Job> ResumeJob(std::string name, CallOptions options = {});
   // Gives the job as it was; one without a name where there was none.
-  Task<v1::Job> DeleteJob(std::string name, IfMissing if_missing, CallOptions options = {});
+  Task<v1::Job> DeleteJob(std::string name, IfMissing if_missing,
+                          IfUndoable if_undoable = IfUndoable::kFail, CallOptions options = {});
   // The job when it has ended, or as it is after `timeout`, however long that is. A server that is
   // away by then is an error.
   Task<v1::Job> WaitJob(std::string name, Clock::Duration timeout, CallOptions options = {});

@@ -8,12 +8,14 @@ namespace {
 
 using Declare = void (*)(CLI::App& root, Invocation& invocation);
 
-constexpr std::array<Declare, 6> kCommands = {
-    DeclareScan, DeclareReconcile, DeclareDedupe, DeclareJobs, DeclareScans, DeclareCompletion,
+constexpr std::array<Declare, 8> kCommands = {
+    DeclareScan, DeclareReconcile, DeclareDedupe, DeclareApply,
+    DeclareUndo, DeclareJobs,      DeclareScans,  DeclareCompletion,
 };
 
 constexpr char kFooter[] = R"(Examples:
   sluice dedupe ~/photos /mnt/backup/photos    find identical files, say what could be given back
+  sluice dedupe --apply=hardlink ~/photos      the same, and then give it back
   sluice scan --digest=all --json /data        record a tree, one JSON event a line
   sluice jobs list                             what the server is doing
 

@@ -10,6 +10,7 @@
 
 #include "CLI/CLI.hpp"
 
+#include "client/cli/confirm.h"
 #include "client/cli/console.h"
 #include "client/cli/exit_status.h"
 #include "client/client.h"
@@ -26,7 +27,8 @@ struct Session {
   Console* console;
   std::stop_token stop;  // Requested by Ctrl-C.
   ServerLife server_life = ServerLife::kItsOwn;
-  bool stats = false;  // Commands that come to the end of a job say what it cost.
+  const Terminal* terminal = nullptr;  // Null: nobody can be asked.
+  bool stats = false;                  // Commands that come to the end of a job say what it cost.
 
   CallOptions call_options() const {
     CallOptions options = {.stop = stop};
@@ -59,6 +61,8 @@ std::unique_ptr<CLI::App> MakeCommandLine(Invocation& invocation);
 void DeclareScan(CLI::App& root, Invocation& invocation);
 void DeclareReconcile(CLI::App& root, Invocation& invocation);
 void DeclareDedupe(CLI::App& root, Invocation& invocation);
+void DeclareApply(CLI::App& root, Invocation& invocation);
+void DeclareUndo(CLI::App& root, Invocation& invocation);
 void DeclareJobs(CLI::App& root, Invocation& invocation);
 void DeclareScans(CLI::App& root, Invocation& invocation);
 void DeclareCompletion(CLI::App& root, Invocation& invocation);

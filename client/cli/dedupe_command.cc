@@ -1,7 +1,10 @@
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
+#include "client/cli/apply_job.h"
 #include "client/cli/base_job.h"
 #include "client/cli/command.h"
 #include "client/cli/follow.h"
@@ -19,15 +22,21 @@ constexpr char kFooter[] = R"(Examples:
   sluice dedupe --min-size=1M --keep=newest --exclude='.git/' .
   sluice dedupe --incremental ~/photos           again: only what has changed is read
   sluice dedupe --json . | jq 'select(.plan) | .plan.totalRecoverableBytes'
+  sluice dedupe --apply=hardlink ~/photos        report, ask, and then give it back
+  sluice dedupe --apply=remove --dry-run ~/photos
 
-Nothing is changed: the report says what could be given back, and what would be kept. With --json
-the files that were scanned are not printed, only what was found.)";
+Without --apply nothing is changed: the report says what could be given back, and what would be
+kept. With it, each file is compared with the kept one byte for byte before it is changed, and
+`sluice undo` takes it all back; without a terminal, --yes or --dry-run is needed. With --json the
+files that were scanned are not printed, only what was found and done.)";
 
 struct Options {
   v1::ScanSpec scan;
   v1::ReconcileSpec reconcile;
   v1::JobSpec common;  // What both jobs are given.
   bool incremental = false;
+  bool applies = false;
+  ApplyRequest apply;  // Without what is common.
 };
 
 v1::JobSpec ScanSpec(const Options& options) {
@@ -52,9 +61,11 @@ v1::JobSpec ReconcileSpec(const Options& options, const std::string& scan,
   return spec;
 }
 
-ExitStatus Combined(const v1::JobSummary& scan, const v1::JobSummary& reconcile) {
-  const ExitStatus status = ExitStatusFor(reconcile);
-  return status == ExitStatus::kOk ? ExitStatusFor(scan) : status;
+Task<ExitStatus> Apply(Session session, std::shared_ptr<const Options> options, std::string job) {
+  ApplyRequest request = options->apply;
+  request.spec = options->common;
+  *request.spec.mutable_apply() = options->apply.spec.apply();
+  return ApplyPlans(session, std::move(request), std::move(job));
 }
 
 // Empty where there is none, which is no error: everything is read then.
@@ -68,6 +79,7 @@ Task<std::string> BaseJob(Session session, std::shared_ptr<const Options> option
 }
 
 Task<ExitStatus> Dedupe(Session session, std::shared_ptr<const Options> options) {
+  if (options->applies) RequireConsent(session, options->apply);
   const std::string base = co_await BaseJob(session, options);
   const FollowedJob scan = co_await RunJob(session, ScanSpec(*options), Files::kCount);
   PrintStats(session, scan.job.name(), scan.summary);
@@ -81,13 +93,35 @@ Task<ExitStatus> Dedupe(Session session, std::shared_ptr<const Options> options)
                                         ReconcileSummaryText(reconcile.summary)));
   }
   PrintStats(session, reconcile.job.name(), reconcile.summary);
-  co_return Combined(scan.summary, reconcile.summary);
+  const ExitStatus found = Worse(ExitStatusFor(scan.summary), ExitStatusFor(reconcile.summary));
+  if (!options->applies || found == ExitStatus::kFailed) co_return found;
+  co_return Worse(found, co_await Apply(session, options, reconcile.job.name()));
+}
+
+// --apply, and what makes no sense without it.
+void AddActionOptions(CLI::App& command, Options& options) {
+  CLI::Option* apply = AddAction(
+      command, "--apply",
+      [&options](v1::Action action) {
+        options.applies = true;
+        options.reconcile.set_action(action);
+      },
+      "After the report, do this with the other copies: make them hard links to the kept one, let "
+      "them share its storage, put symbolic links to it in their place, or remove them");
+  apply->excludes(command.get_option("--action"));
+  AddConsentOptions(command, options.apply);
+  AddApplyOptions(command, *options.apply.spec.mutable_apply());
+  for (const char* const name : {"--dry-run", "--yes", "--metadata", "--verify", "--undo-window",
+                                 "--max-changes", "--allow-unleased"}) {
+    command.get_option(name)->needs(apply);
+  }
 }
 
 }  // namespace
 
 void DeclareDedupe(CLI::App& root, Invocation& invocation) {
-  CLI::App& command = *root.add_subcommand("dedupe", "Scan trees and report identical files");
+  CLI::App& command = *root.add_subcommand(
+      "dedupe", "Scan trees and report identical files; with --apply, act on the report");
   const auto options = std::make_shared<Options>();
   AddRootOptions(command, options->scan);
   AddFilterOptions(command, options->scan);
@@ -95,6 +129,7 @@ void DeclareDedupe(CLI::App& root, Invocation& invocation) {
   command.add_flag("--incremental", options->incremental,
                    "Use again what the last run over the same trees found out about files that "
                    "have not changed since, by inode, size and times");
+  AddActionOptions(command, *options);
   AddJobOptions(command, options->common);
   command.footer(kFooter);
   command.callback([options, &invocation] {

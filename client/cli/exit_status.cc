@@ -20,6 +20,13 @@ ExitStatus ExitStatusFor(const v1::JobSummary& summary) {
   return ExitStatusOf(summary.state(), summary.counters());
 }
 
+ExitStatus Worse(ExitStatus a, ExitStatus b) {
+  // Everything but success and item errors has ended the command.
+  if (a == ExitStatus::kOk) return b;
+  if (a == ExitStatus::kItemErrors && b != ExitStatus::kOk) return b;
+  return a;
+}
+
 ExitStatus ExitStatusFor(const v1::Job& job) { return ExitStatusOf(job.state(), job.counters()); }
 
 }  // namespace sluice::cli

@@ -27,6 +27,9 @@ ExitStatus ExitStatusFor(const absl::Status& status);
 ExitStatus ExitStatusFor(const v1::JobSummary& summary);
 ExitStatus ExitStatusFor(const v1::Job& job);
 
+// For a command that ran several jobs: the worse one.
+ExitStatus Worse(ExitStatus a, ExitStatus b);
+
 }  // namespace sluice::cli
 
 #endif  // SLUICE_CLIENT_CLI_EXIT_STATUS_H_

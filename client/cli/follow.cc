@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
+#include "client/cli/apply_report.h"
 #include "client/cli/format.h"
 #include "client/cli/job_notes.h"
 #include "client/cli/json.h"
@@ -28,6 +29,12 @@ namespace {
 constexpr std::uint32_t kWindow = 4096;
 constexpr std::uint32_t kBatchEvents = 1024;
 
+// What was left as it is, is said where errors are.
+void PrintOutcome(const v1::ApplyOutcome& outcome, Console& console) {
+  const std::string text = OutcomeText(outcome, console);
+  IsChange(outcome) ? console.Print(absl::StrCat(text, "\n")) : console.Note(text);
+}
+
 void PrintText(const v1::JobEvent& event, Files files, Console& console) {
   switch (event.event_case()) {
     case v1::JobEvent::kFile:
@@ -41,6 +48,9 @@ void PrintText(const v1::JobEvent& event, Files files, Console& console) {
       break;
     case v1::JobEvent::kError:
       console.Note(ItemErrorText(event.error()));
+      break;
+    case v1::JobEvent::kOutcome:
+      PrintOutcome(event.outcome(), console);
       break;
     case v1::JobEvent::kStateChange:  // Its summary comes with the end of the stream.
     case v1::JobEvent::EVENT_NOT_SET:
@@ -140,13 +150,18 @@ Task<> Follow(AsyncGenerator<v1::EventBatch> batches, Follower* follower) {
 
 // Waits for the server's answer, since a server of our own ends with us, and a job that it had not
 // heard the end of would go on with the next one.
-Task<> CancelInterrupted(Session session, std::string name) {
+Task<> CancelInterrupted(Session session, v1::Job job) {
   const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(10);
   try {
-    co_await session.client->CancelJob(std::move(name), {.deadline = deadline});
+    co_await session.client->CancelJob(job.name(), {.deadline = deadline});
   } catch (const StatusError& error) {
     session.console->Note(
         absl::StrCat("sluice: cannot cancel the job: ", DescribeError(error.status())));
+  }
+  const v1::ApplySpec& apply = job.spec().apply();
+  if (apply.has_dry_run() && !apply.dry_run() && apply.undo_of().empty()) {
+    session.console->Note(
+        absl::StrCat("sluice: what it has changed can be undone: sluice undo ", job.name()));
   }
 }
 
@@ -170,7 +185,7 @@ Task<FollowedJob> RunJob(Session session, v1::JobSpec spec, Files files) {
     interrupted = std::current_exception();
   }
   if (interrupted) {
-    if (!follower.job().name().empty()) co_await CancelInterrupted(session, follower.job().name());
+    if (!follower.job().name().empty()) co_await CancelInterrupted(session, follower.job());
     std::rethrow_exception(interrupted);
   }
   co_return follower.Finish();

@@ -60,6 +60,10 @@ std::string StateName(v1::JobState state) {
   return absl::AsciiStrToLower(absl::StripPrefix(v1::JobState_Name(state), "JOB_STATE_"));
 }
 
+std::string SummaryRow(const std::string& name, const std::string& figure) {
+  return absl::StrFormat("%-13s %s\n", name, figure);
+}
+
 std::string WaitText(const v1::Job& job) {
   switch (job.wait_reason()) {
     case v1::WAIT_REASON_RUNNING_JOBS:
@@ -86,6 +90,8 @@ std::string KindName(const v1::JobSpec& spec) {
       return "scan";
     case v1::JobSpec::kReconcile:
       return "reconcile";
+    case v1::JobSpec::kApply:
+      return "apply";
     case v1::JobSpec::KIND_NOT_SET:
       break;
   }

@@ -26,8 +26,11 @@ std::string HumanDuration(const google::protobuf::Duration& duration);
 std::string LocalTime(const google::protobuf::Timestamp& time);
 // "running", "succeeded".
 std::string StateName(v1::JobState state);
-// "scan", "reconcile".
+// "scan", "reconcile", "apply".
 std::string KindName(const v1::JobSpec& spec);
+
+// A row of a job's summary: "errors        0", with its line feed.
+std::string SummaryRow(const std::string& name, const std::string& figure);
 
 // What it waits for: "other jobs to end"; empty where it does not wait.
 std::string WaitText(const v1::Job& job);

@@ -45,11 +45,20 @@ Task<ExitStatus> ChangeEach(Session session, Change change, std::vector<std::str
   co_return ExitStatus::kOk;
 }
 
-Task<ExitStatus> DeleteEach(Session session, std::vector<std::string> names,
-                            Client::IfMissing if_missing) {
-  for (const std::string& name : names) {
-    const v1::Job job = co_await session.client->DeleteJob(ResourceName("jobs", name), if_missing,
-                                                           session.call_options());
+struct DeleteOptions {
+  std::vector<std::string> names;
+  bool allow_missing = false;
+  bool discard_undo = false;
+};
+
+Task<ExitStatus> DeleteEach(Session session, DeleteOptions options) {
+  using IfMissing = Client::IfMissing;
+  using IfUndoable = Client::IfUndoable;
+  for (const std::string& name : options.names) {
+    const v1::Job job = co_await session.client->DeleteJob(
+        ResourceName("jobs", name), options.allow_missing ? IfMissing::kIgnore : IfMissing::kFail,
+        options.discard_undo ? IfUndoable::kDiscardUndo : IfUndoable::kFail,
+        session.call_options());
     if (!job.name().empty()) PrintState(job, "deleted", *session.console);
   }
   co_return ExitStatus::kOk;
@@ -100,16 +109,15 @@ void DeclareChange(CLI::App& jobs, Invocation& invocation, const std::string& na
 }
 
 void DeclareDelete(CLI::App& jobs, Invocation& invocation) {
-  const auto names = std::make_shared<std::vector<std::string>>();
-  const auto allow_missing = std::make_shared<bool>(false);
+  const auto options = std::make_shared<DeleteOptions>();
   CLI::App& command = DeclareForEach(
-      jobs, "delete", "Delete jobs that have ended, with their events and scans", *names);
-  command.add_flag("--allow-missing", *allow_missing, "What does not exist is no error");
-  command.callback([names, allow_missing, &invocation] {
-    invocation.run = [names, allow_missing](Session session) {
-      return DeleteEach(session, *names,
-                        *allow_missing ? Client::IfMissing::kIgnore : Client::IfMissing::kFail);
-    };
+      jobs, "delete", "Delete jobs that have ended, with their events and scans", options->names);
+  command.add_flag("--allow-missing", options->allow_missing, "What does not exist is no error");
+  command.add_flag("--discard-undo", options->discard_undo,
+                   "Also apply jobs that can still be undone: files that they removed are deleted "
+                   "for good");
+  command.callback([options, &invocation] {
+    invocation.run = [options](Session session) { return DeleteEach(session, *options); };
   });
 }
 

@@ -3,6 +3,7 @@
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 
 #include "client/cli/command.h"
+#include "client/cli/confirm.h"
 #include "client/cli/connection.h"
 #include "client/cli/console.h"
 #include "client/cli/interrupt.h"
@@ -46,6 +48,7 @@ std::string UsageProblem(const CLI::App& root, const CLI::ParseError& error) {
 ExitStatus RunAtServer(const Invocation& invocation, Console& console, const Interrupt& interrupt) {
   const auto connection =
       ValueOrThrow(ConnectFor(invocation, interrupt.original_mask(), interrupt.stop_token()));
+  const std::optional<Terminal> terminal = Terminal::Find();
   ThreadPool executor(1);
   Client client(connection.address, executor);
   return SyncWait(invocation.run(
@@ -53,6 +56,7 @@ ExitStatus RunAtServer(const Invocation& invocation, Console& console, const Int
        .console = &console,
        .stop = interrupt.stop_token(),
        .server_life = connection.embedded ? ServerLife::kTheCommands : ServerLife::kItsOwn,
+       .terminal = terminal ? &*terminal : nullptr,
        .stats = invocation.stats}));
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 
+#include "client/cli/apply_report.h"
 #include "client/cli/format.h"
 #include "client/error_details.h"
 
@@ -14,10 +15,6 @@ namespace {
 
 constexpr char kKept[] = "  keep  ";
 constexpr char kOther[] = "        ";
-
-std::string Row(const std::string& name, const std::string& figure) {
-  return absl::StrFormat("%-13s %s\n", name, figure);
-}
 
 std::string CopyText(const v1::Copy& copy, const Console& console) {
   std::string remark;
@@ -69,29 +66,30 @@ std::string SkippedText(const v1::SkippedItem& skipped) {
 
 std::string ScanSummaryText(const v1::JobSummary& summary) {
   const v1::JobCounters& counters = summary.counters();
-  std::string text = Row("files", absl::StrCat(Grouped(counters.items()), ", ",
-                                               HumanAndExactBytes(counters.total_bytes())));
+  std::string text = SummaryRow("files", absl::StrCat(Grouped(counters.items()), ", ",
+                                                      HumanAndExactBytes(counters.total_bytes())));
   if (counters.bytes_read() > 0) {
-    absl::StrAppend(&text, Row("read", HumanAndExactBytes(counters.bytes_read())));
+    absl::StrAppend(&text, SummaryRow("read", HumanAndExactBytes(counters.bytes_read())));
   }
-  absl::StrAppend(&text, Row("skipped", Grouped(counters.skipped())),
-                  Row("errors", Grouped(counters.errors())),
-                  Row("time", HumanDuration(summary.elapsed())));
+  absl::StrAppend(&text, SummaryRow("skipped", Grouped(counters.skipped())),
+                  SummaryRow("errors", Grouped(counters.errors())),
+                  SummaryRow("time", HumanDuration(summary.elapsed())));
   return text;
 }
 
 std::string ReconcileSummaryText(const v1::JobSummary& summary) {
   const v1::JobCounters& counters = summary.counters();
-  return absl::StrCat(Row("groups", Grouped(counters.groups())),
-                      Row("recoverable", HumanAndExactBytes(counters.recoverable_bytes())),
-                      Row("read", HumanAndExactBytes(counters.bytes_read())),
-                      Row("errors", Grouped(counters.errors())),
-                      Row("time", HumanDuration(summary.elapsed())));
+  return absl::StrCat(SummaryRow("groups", Grouped(counters.groups())),
+                      SummaryRow("recoverable", HumanAndExactBytes(counters.recoverable_bytes())),
+                      SummaryRow("read", HumanAndExactBytes(counters.bytes_read())),
+                      SummaryRow("errors", Grouped(counters.errors())),
+                      SummaryRow("time", HumanDuration(summary.elapsed())));
 }
 
 std::string SummaryText(const v1::Job& job, const v1::JobSummary& summary) {
   if (job.spec().has_reconcile()) return ReconcileSummaryText(summary);
-  return (job.scan().empty() ? "" : Row("scan", job.scan())) + ScanSummaryText(summary);
+  if (job.spec().has_apply()) return ApplySummaryText(job, summary);
+  return (job.scan().empty() ? "" : SummaryRow("scan", job.scan())) + ScanSummaryText(summary);
 }
 
 }  // namespace sluice::cli

@@ -30,7 +30,7 @@ std::string SkippedText(const v1::SkippedItem& skipped);
 // What jobs came to, as a table of names and figures.
 std::string ScanSummaryText(const v1::JobSummary& summary);
 std::string ReconcileSummaryText(const v1::JobSummary& summary);
-// Either, by the kind of the job; and the name of what it left behind.
+// Any of them, by the kind of the job (see apply_report.h); and the name of what it left behind.
 std::string SummaryText(const v1::Job& job, const v1::JobSummary& summary);
 
 }  // namespace sluice::cli

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr char kFilterGroup[] = "What is taken";
 constexpr char kReadGroup[] = "Reading";
 constexpr char kPlanGroup[] = "Plans";
+constexpr char kChangeGroup[] = "Changes";
 constexpr char kJobGroup[] = "The job";
 
 [[noreturn]] void ThrowUsage(const std::string& option, const absl::Status& status) {
@@ -245,13 +247,8 @@ void AddPlanOptions(CLI::App& command, v1::ReconcileSpec& spec) {
       command, "--protect", [&spec](const std::string& glob) { spec.add_protect(glob); },
       "Never plan to change absolute paths that match; repeatable")
       ->group(kPlanGroup);
-  AddChoice<v1::Action>(
-      command, "--action",
-      {{"hardlink", v1::ACTION_HARDLINK},
-       {"reflink", v1::ACTION_REFLINK},
-       {"symlink", v1::ACTION_SYMLINK},
-       {"remove", v1::ACTION_REMOVE}},
-      [&spec](v1::Action action) { spec.set_action(action); },
+  AddAction(
+      command, "--action", [&spec](v1::Action action) { spec.set_action(action); },
       "What the plans propose for the other copies. Default: hardlink")
       ->group(kPlanGroup);
   AddChoice<v1::ReconcileSpec::Scope>(
@@ -276,6 +273,61 @@ void AddPlanOptions(CLI::App& command, v1::ReconcileSpec& spec) {
       "back, once all is read. Default: by-potential")
       ->group(kPlanGroup);
   AddReaderOptions(command, spec);
+}
+
+CLI::Option* AddAction(CLI::App& command, const std::string& name,
+                       std::function<void(v1::Action)> set, const std::string& description) {
+  return AddChoice<v1::Action>(command, name,
+                               {{"hardlink", v1::ACTION_HARDLINK},
+                                {"reflink", v1::ACTION_REFLINK},
+                                {"symlink", v1::ACTION_SYMLINK},
+                                {"remove", v1::ACTION_REMOVE}},
+                               std::move(set), description);
+}
+
+void AddApplyOptions(CLI::App& command, v1::ApplySpec& spec) {
+  AddChoice<v1::ApplySpec::MetadataPolicy>(
+      command, "--metadata",
+      {{"equal", v1::ApplySpec::METADATA_POLICY_REQUIRE_EQUAL},
+       {"ignore-times", v1::ApplySpec::METADATA_POLICY_IGNORE_TIMES},
+       {"take-source", v1::ApplySpec::METADATA_POLICY_TAKE_SOURCE}},
+      [&spec](v1::ApplySpec::MetadataPolicy policy) { spec.set_metadata(policy); },
+      "What a file may give up for that of the kept one, where it becomes a link: nothing, its "
+      "modification time, all but its owner. Default: equal")
+      ->group(kChangeGroup);
+  AddChoice<v1::ApplySpec::Verify>(
+      command, "--verify",
+      {{"bytes", v1::ApplySpec::VERIFY_BYTES}, {"digest", v1::ApplySpec::VERIFY_DIGEST}},
+      [&spec](v1::ApplySpec::Verify verify) { spec.set_verify(verify); },
+      "How files are compared in the moment of the change: byte for byte, or each by its digest. "
+      "Default: bytes")
+      ->group(kChangeGroup);
+  TakesSeconds(
+      command.add_option_function<std::uint32_t>(
+          "--undo-window",
+          [&spec](std::uint32_t seconds) { spec.mutable_undo_window()->set_seconds(seconds); },
+          "How long it can be undone, and what was removed is kept (90s, 12h, 30d); 0: "
+          "not at all. Default: 7d"))
+      ->group(kChangeGroup);
+  AddChangeOptions(command, spec);
+}
+
+void AddChangeOptions(CLI::App& command, v1::ApplySpec& spec) {
+  command
+      .add_option_function<std::uint64_t>(
+          "--max-changes", [&spec](std::uint64_t changes) { spec.set_max_changes(changes); },
+          "End after so many changes. Default: no bound")
+      // Without the check, -1 would be the largest of all numbers.
+      ->check(CLI::Validator(CLI::NonNegativeNumber).description(""))
+      ->type_name("N")
+      ->group(kChangeGroup);
+  command
+      .add_flag_callback(
+          "--allow-unleased", [&spec] { spec.set_allow_unleased(true); },
+          "Change files also where the file system cannot tell whether somebody has them open "
+          "(NFS, "
+          "overlayfs, FUSE ...): only where nobody writes to them meanwhile")
+      ->group(kChangeGroup);
 }
 
 void AddLabels(CLI::App& command, google::protobuf::Map<std::string, std::string>& labels,

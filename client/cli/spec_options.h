@@ -1,6 +1,7 @@
 #ifndef SLUICE_CLIENT_CLI_SPEC_OPTIONS_H_
 #define SLUICE_CLIENT_CLI_SPEC_OPTIONS_H_
 
+#include <functional>
 #include <string>
 
 #include "CLI/CLI.hpp"
@@ -24,6 +25,13 @@ void AddScanOptions(CLI::App& command, v1::ScanSpec& spec);
 void AddSizeOptions(CLI::App& command, v1::ReconcileSpec& spec);
 // What makes a group, and which of its files is kept.
 void AddPlanOptions(CLI::App& command, v1::ReconcileSpec& spec);
+
+// An option that names an action: "hardlink", "reflink", "symlink", "remove".
+CLI::Option* AddAction(CLI::App& command, const std::string& name,
+                       std::function<void(v1::Action)> set, const std::string& description);
+// What may be changed, and how it is made sure that it may; of these, those that an undo takes too.
+void AddApplyOptions(CLI::App& command, v1::ApplySpec& spec);
+void AddChangeOptions(CLI::App& command, v1::ApplySpec& spec);
 
 // What is said about a job of any kind. Leaves the rest of the spec alone.
 void AddJobOptions(CLI::App& command, v1::JobSpec& spec);

@@ -55,15 +55,15 @@ int TakeBytes(Call call, std::string* bytes) {
   return error;
 }
 
-// A request of the kernel's that ends with an array, and the memory for kCount elements.
-template <typename Header, typename Element, std::size_t kCount>
+// A request of the kernel's that ends with an array, and the memory for Count elements.
+template <typename Header, typename Element, std::size_t Count>
 class Request final {
  public:
   Header* get() { return reinterpret_cast<Header*>(bytes_.data()); }
   Header* operator->() { return get(); }
 
  private:
-  alignas(Header) std::array<std::byte, sizeof(Header) + (kCount * sizeof(Element))> bytes_{};
+  alignas(Header) std::array<std::byte, sizeof(Header) + (Count * sizeof(Element))> bytes_{};
 };
 
 // Bytes of the file that other files use as well. Writes what waits to be written first: what has

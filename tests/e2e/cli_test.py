@@ -120,7 +120,7 @@ class Commands(CliTestCase):
 
     def test_help_teaches_every_command(self):
         text = self.succeed("--help").out
-        for command in ("scan", "reconcile", "dedupe", "jobs", "scans", "completion"):
+        for command in ("scan", "reconcile", "dedupe", "apply", "undo", "jobs", "scans", "completion"):
             self.assertIn(command, text)
             self.assertIn("Usage:", self.succeed(command, "--help").out)
 

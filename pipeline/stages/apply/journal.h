@@ -79,6 +79,8 @@ class ApplyJournal final {
   ApplyJournal& operator=(const ApplyJournal&) = delete;
   ~ApplyJournal();
 
+  // INVALID_ARGUMENT, with nothing written, for a record that is larger than kMaxJournalRecordBytes
+  // (journal_record.h).
   absl::Status Append(const JournalRecord& record);
   absl::Status Sync();  // fdatasync.
 
@@ -100,9 +102,12 @@ class ApplyJournal final {
   };
 
  private:
-  explicit ApplyJournal(UniqueFd fd, std::uint64_t size);
+  ApplyJournal(UniqueFd fd, std::uint64_t size);
+  absl::Status Break(const char* operation, int error_number);
+
   UniqueFd fd_;
-  std::uint64_t size_ = 0;
+  std::uint64_t size_;
+  std::uint64_t synced_size_;
   absl::Status broken_;
 };
 

@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-#include "server/catalog/sqlite/compact_bytes.h"
+#include "pipeline/fs/compact_bytes.h"
 
 namespace sluice {
 namespace {

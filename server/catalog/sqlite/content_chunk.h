@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "pipeline/fs/compact_bytes.h"
 #include "pipeline/stages/known_content.h"
-#include "server/catalog/sqlite/compact_bytes.h"
 
 namespace sluice {
 

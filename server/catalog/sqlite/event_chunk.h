@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "pipeline/fs/compact_bytes.h"
 #include "server/catalog/catalog.h"
-#include "server/catalog/sqlite/compact_bytes.h"
 
 namespace sluice {
 

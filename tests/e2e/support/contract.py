@@ -28,11 +28,11 @@ if importlib.util.find_spec("sluice") is None:
 # pylint: disable=wrong-import-position
 from google.rpc import error_details_pb2, status_pb2  # noqa: E402
 from sluice.v1 import (  # noqa: E402
-    catalog_service_pb2, catalog_service_pb2_grpc, event_pb2, file_pb2, job_pb2, job_service_pb2,
-    job_service_pb2_grpc, plan_pb2, scan_pb2)
+    apply_pb2, catalog_service_pb2, catalog_service_pb2_grpc, event_pb2, file_pb2, job_pb2,
+    job_service_pb2, job_service_pb2_grpc, plan_pb2, scan_pb2)
 
 __all__ = [
-    "catalog_service_pb2", "catalog_service_pb2_grpc", "error_details_pb2", "event_pb2",
-    "file_pb2", "job_pb2", "job_service_pb2", "job_service_pb2_grpc", "plan_pb2", "scan_pb2",
+    "apply_pb2", "catalog_service_pb2", "catalog_service_pb2_grpc", "error_details_pb2",
+    "event_pb2", "file_pb2", "job_pb2", "job_service_pb2", "job_service_pb2_grpc", "plan_pb2", "scan_pb2",
     "status_pb2",
 ]

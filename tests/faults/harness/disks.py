@@ -43,6 +43,33 @@ def fill_up(directory):
     return path
 
 
+class Image:
+    """A file system in a file, mounted at `path`. A context manager. It takes no space that is not
+    written to."""
+
+    SIZE = 1 << 30
+    MAKE = {"ext4": ("mkfs.ext4", "-q", "-F"), "xfs": ("mkfs.xfs", "-q"),
+            "btrfs": ("mkfs.btrfs", "-q")}
+
+    def __init__(self, kind):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"sluice-{kind}-"))
+        self.image, self.path = self.dir / "image", self.dir / "mounted"
+        self.path.mkdir()
+        self.image.touch()
+        os.truncate(self.image, self.SIZE)
+        _run(*self.MAKE[kind], self.image)
+
+    def __enter__(self):
+        _run("mount", "-o", "loop", self.image, self.path)
+        return self
+
+    def __exit__(self, *_):
+        _run("umount", "--lazy", self.path)
+        self.image.unlink()
+        self.path.rmdir()
+        self.dir.rmdir()
+
+
 class Ext4:
     """An ext4 that can turn read-only beneath a running program, as a real one does at an I/O
     error. (mount -o remount,ro is refused as long as a file is open for writing.)"""

@@ -4,6 +4,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "client/cli/apply_job.h"
 #include "client/cli/command.h"
 #include "client/cli/completion.h"
 #include "client/cli/spec_options.h"
@@ -95,6 +96,34 @@ TEST(ReconcileOptions, EveryOptionLandsInItsField) {
   EXPECT_EQ(spec.order(), v1::ReconcileSpec::ORDER_LARGEST_FIRST);
 }
 
+TEST(ApplyOptions, EveryOptionLandsInItsField) {
+  CLI::App app;
+  v1::ApplySpec spec;
+  AddApplyOptions(app, spec);
+  Parse(app, {"--metadata=ignore-times", "--verify=digest", "--undo-window=2d", "--max-changes=0",
+              "--allow-unleased"});
+  EXPECT_EQ(spec.metadata(), v1::ApplySpec::METADATA_POLICY_IGNORE_TIMES);
+  EXPECT_EQ(spec.verify(), v1::ApplySpec::VERIFY_DIGEST);
+  EXPECT_EQ(spec.undo_window().seconds(), 2 * 86400);
+  EXPECT_TRUE(spec.has_max_changes() && spec.allow_unleased());
+  for (const char* const wrong : {"--metadata=none", "--max-changes=-1", "--undo-window=-1"}) {
+    EXPECT_THROW(Parse(app, {wrong}), CLI::ParseError) << wrong;
+  }
+}
+
+TEST(ApplyOptions, NoneIsADefaultButThatItIsNoDryRun) {
+  CLI::App app;
+  ApplyRequest request;
+  AddConsentOptions(app, request);
+  AddApplyOptions(app, *request.spec.mutable_apply());
+  v1::ApplySpec expected;
+  expected.set_dry_run(false);
+  Parse(app, {});
+  EXPECT_EQ(request.spec.apply().SerializeAsString(), expected.SerializeAsString());
+  Parse(app, {"--dry-run", "--yes"});
+  EXPECT_TRUE(request.spec.apply().dry_run() && request.yes);
+}
+
 TEST(JobOptions, LabelsAndPriorityLandInTheSpec) {
   CLI::App app;
   v1::JobSpec spec;
@@ -114,6 +143,7 @@ TEST(CommandLine, EveryCommandOfJobsTakesWhatItsHelpSays) {
                                                     {"resume", "a"},
                                                     {"cancel", "a"},
                                                     {"delete", "--allow-missing", "a"},
+                                                    {"delete", "--discard-undo", "a", "b"},
                                                     {"wait", "--timeout=5m", "a"},
                                                     {"wait", "a"},
                                                     {"list", "--label=k=v", "--label=l=w"}}) {
@@ -146,6 +176,34 @@ TEST(CommandLine, OnlyDetachingNeedsAServerThatStays) {
   EXPECT_TRUE(invocation.needs_lasting_server);
 }
 
+TEST(CommandLine, WhatChangesFilesTakesItsOptionsAndMayDetach) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"apply", "--plan=a", "--plan=b", "--action=remove", "JOB"},
+        std::vector<std::string>{"undo", "--dry-run", "--max-changes=1", "--priority=3", "JOB"}}) {
+    Invocation invocation;
+    Parse(*MakeCommandLine(invocation), arguments);
+    EXPECT_TRUE(invocation.run && !invocation.needs_lasting_server);
+    std::vector<std::string> detached = arguments;
+    detached.emplace_back("--detach");
+    Parse(*MakeCommandLine(invocation), detached);
+    EXPECT_TRUE(invocation.needs_lasting_server);
+  }
+}
+
+TEST(CommandLine, DedupeActsOnlyWhenToldHow) {
+  Invocation invocation;
+  Parse(*MakeCommandLine(invocation), {"dedupe", "--apply=reflink", "--yes", "--dry-run", "/"});
+  EXPECT_TRUE(invocation.run);
+  for (const char* const alone : {"--yes", "--dry-run", "--metadata=equal", "--max-changes=1"}) {
+    EXPECT_THROW(Parse(*MakeCommandLine(invocation), {"dedupe", alone, "/"}), CLI::ParseError);
+  }
+  EXPECT_THROW(Parse(*MakeCommandLine(invocation), {"dedupe", "--apply=burn", "/"}),
+               CLI::ParseError);
+  EXPECT_THROW(
+      Parse(*MakeCommandLine(invocation), {"dedupe", "--apply=remove", "--action=remove", "/"}),
+      CLI::ParseError);
+}
+
 TEST(CommandLine, EveryCommandSaysWhatItDoesAndEveryOptionToo) {
   Invocation invocation;
   const auto root = MakeCommandLine(invocation);
@@ -165,6 +223,9 @@ TEST(Completion, KnowsNestedCommandsAndInheritedOptions) {
   EXPECT_THAT(bash, HasSubstr("\"jobs list\") command=\"jobs list\""));
   EXPECT_THAT(bash, HasSubstr("commands=\"list get watch wait cancel pause resume delete\""));
   EXPECT_THAT(bash, HasSubstr("--limit --state --kind --label --version --help --server"));
+  EXPECT_THAT(bash,
+              HasSubstr("commands=\"scan reconcile dedupe apply undo jobs scans completion\""));
+  EXPECT_THAT(bash, HasSubstr("--dry-run --yes --max-changes --allow-unleased --label"));
   EXPECT_THAT(CompletionScript(*root, Shell::kZsh), HasSubstr("#compdef sluice"));
   EXPECT_THAT(CompletionScript(*root, Shell::kFish),
               HasSubstr("__fish_seen_subcommand_from jobs; and __fish_seen_subcommand_from watch"));

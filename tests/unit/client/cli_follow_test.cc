@@ -1,9 +1,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
 #include <csignal>
-#include <cstdio>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -15,6 +13,7 @@
 #include "pipeline/async/status_error.h"
 #include "pipeline/async/sync_wait.h"
 #include "pipeline/fs/unique_fd.h"
+#include "tests/unit/client/cli_streams.h"
 #include "tests/unit/client/fake_server.h"
 #include "tests/unit/client/impatient_clock.h"
 
@@ -22,36 +21,6 @@ namespace sluice::cli {
 namespace {
 
 using testing::HasSubstr;
-
-// A file without a name, to print into.
-class Sink final {
- public:
-  Sink() : file_(std::tmpfile()) {}
-  ~Sink() { std::fclose(file_); }
-  Sink(const Sink&) = delete;
-  Sink& operator=(const Sink&) = delete;
-
-  int fd() const { return fileno(file_); }
-  std::string Text() const {
-    std::string text(static_cast<std::size_t>(lseek(fd(), 0, SEEK_END)), '\0');
-    EXPECT_EQ(pread(fd(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
-    return text;
-  }
-
- private:
-  std::FILE* file_;
-};
-
-struct Pipe {
-  Pipe() {
-    std::array<int, 2> ends = {};
-    EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
-    reader = UniqueFd(ends[0]);
-    writer = UniqueFd(ends[1]);
-  }
-  UniqueFd reader;
-  UniqueFd writer;
-};
 
 v1::EventBatch First() {
   v1::EventBatch batch;
@@ -249,6 +218,21 @@ TEST_F(FollowTest, InterruptedItCancelsTheJobBeforeItEnds) {
   EXPECT_THROW(SyncWait(RunJob({&client_, &console, stop_.get_token()}, {}, Files::kCount)),
                Cancelled);
   EXPECT_EQ(jobs().seen.Get(&Seen::cancel_calls), 1U);
+}
+
+TEST_F(FollowTest, AnInterruptedApplyJobSaysHowToUndoWhatItHasDone) {
+  v1::EventBatch first = First();
+  first.mutable_job()->mutable_spec()->mutable_apply()->set_dry_run(false);
+  jobs().script = {.batches = {first, OneFileAndOneError()}, .hang = true};
+  const Pipe errors;
+  Console console({.output = output_.fd(), .error = errors.writer.get()});
+  const std::jthread interrupter([&] {
+    EXPECT_EQ(errors.Take(), "sluice: /data/b: open: Permission denied\n");
+    stop_.request_stop();
+  });
+  EXPECT_THROW(SyncWait(RunJob({&client_, &console, stop_.get_token()}, {}, Files::kCount)),
+               Cancelled);
+  EXPECT_EQ(errors.Take(), "sluice: what it has changed can be undone: sluice undo jobs/1\n");
 }
 
 TEST(Console, AClosedOutputIsToldApartFromAFailedOne) {

@@ -94,6 +94,13 @@ TEST(ExitStatus, OfAJobTellsSuccessItemErrorsAndFailureApart) {
   EXPECT_EQ(ExitStatusFor(Summary(v1::JOB_STATE_CANCELLED, 0)), ExitStatus::kFailed);
 }
 
+TEST(ExitStatus, OfSeveralJobsIsTheWorst) {
+  EXPECT_EQ(Worse(ExitStatus::kOk, ExitStatus::kItemErrors), ExitStatus::kItemErrors);
+  EXPECT_EQ(Worse(ExitStatus::kItemErrors, ExitStatus::kOk), ExitStatus::kItemErrors);
+  EXPECT_EQ(Worse(ExitStatus::kItemErrors, ExitStatus::kFailed), ExitStatus::kFailed);
+  EXPECT_EQ(Worse(ExitStatus::kFailed, ExitStatus::kItemErrors), ExitStatus::kFailed);
+}
+
 TEST(ExitStatus, OfAnInvalidRequestIsThatOfWrongUsage) {
   EXPECT_EQ(ExitStatusFor(absl::InvalidArgumentError("roots")), ExitStatus::kUsage);
   EXPECT_EQ(ExitStatusFor(absl::UnavailableError("gone")), ExitStatus::kFailed);

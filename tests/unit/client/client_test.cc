@@ -194,6 +194,17 @@ TEST_F(ClientTest, WhatIsDeletedIsGivenAsItWasAndWhatIsMissingWithoutAName) {
   EXPECT_EQ(SyncWait(client.DeleteJob("jobs/7", Client::IfMissing::kIgnore)).name(), "");
 }
 
+TEST_F(ClientTest, AnUndoIsGivenUpOnRequestOnly) {
+  std::vector<bool> discarded;
+  jobs().on_delete = [&](const v1::DeleteJobRequest& request) {
+    discarded.push_back(request.discard_undo());
+  };
+  Client client = Connect();
+  SyncWait(client.DeleteJob("jobs/7", Client::IfMissing::kFail));
+  SyncWait(client.DeleteJob("jobs/7", Client::IfMissing::kFail, Client::IfUndoable::kDiscardUndo));
+  EXPECT_EQ(discarded, (std::vector{false, true}));
+}
+
 TEST_F(ClientTest, AWaitLongerThanACallIsMadeOfSeveral) {
   ManualClock clock;
   std::chrono::seconds asked_for(0);

@@ -70,9 +70,14 @@ class FakeJobService final : public v1::JobService::CallbackService {
   grpc::Status unary_status;
   Seen seen;
 
+  // Called with what is to be started, or only to be checked.
+  std::function<void(const v1::JobSpec&)> on_run;
+  std::function<void(const v1::StartJobRequest&)> on_start;
+
   grpc::ServerWriteReactor<v1::RunJobResponse>* RunJob(grpc::CallbackServerContext*,
-                                                       const v1::RunJobRequest*) override {
+                                                       const v1::RunJobRequest* request) override {
     seen.Count(&Seen::calls);
+    if (on_run) on_run(request->spec());
     return new Stream<v1::RunJobResponse>(script, seen);
   }
 
@@ -83,6 +88,12 @@ class FakeJobService final : public v1::JobService::CallbackService {
     return new Stream<v1::WatchJobResponse>(watch_script ? watch_script(*request) : script, seen);
   }
 
+  grpc::ServerUnaryReactor* StartJob(grpc::CallbackServerContext* context,
+                                     const v1::StartJobRequest* request,
+                                     v1::StartJobResponse* response) override {
+    if (on_start) on_start(*request);
+    return AnswerWithJob(context, "jobs/1", *response);
+  }
   grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context,
                                    const v1::GetJobRequest* request,
                                    v1::GetJobResponse* response) override {
@@ -102,11 +113,13 @@ class FakeJobService final : public v1::JobService::CallbackService {
   grpc::ServerUnaryReactor* DeleteJob(grpc::CallbackServerContext* context,
                                       const v1::DeleteJobRequest* request,
                                       v1::DeleteJobResponse* response) override {
+    if (on_delete) on_delete(*request);
     if (!request->allow_missing()) return AnswerWithJob(context, request->name(), *response);
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
+  std::function<void(const v1::DeleteJobRequest&)> on_delete;
   // Lets the time that it was asked to wait pass at once.
   grpc::ServerUnaryReactor* WaitJob(grpc::CallbackServerContext* context,
                                     const v1::WaitJobRequest* request,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -48,6 +49,12 @@ void ForEachPath(const std::string& root, Fn fn) {
 }
 
 }  // namespace
+
+std::string ApplyDir() {
+  // Nothing changes the environment of a test.
+  const char* directory = std::getenv("SLUICE_APPLY_DIR");  // NOLINT(concurrency-mt-unsafe)
+  return directory != nullptr ? directory : FastTempDir();
+}
 
 void ApplyRig::MakeGroup(const std::vector<std::string>& names, const std::string& content) {
   for (const std::string& name : names) {

@@ -17,11 +17,13 @@
 
 namespace sluice {
 
+// Where the trees of these tests are: SLUICE_APPLY_DIR, a file system to be tried, or memory.
+std::string ApplyDir();
+
 // A tree of files, the plans over them, and runs of apply and undo on one thread.
 class ApplyRig final {
  public:
-  ApplyRig() = default;
-  explicit ApplyRig(const std::string& parent) : tree_(parent), journals_(parent) {}
+  ApplyRig() : tree_(ApplyDir()), journals_(ApplyDir()) {}
 
   TempTree& tree() { return tree_; }
   const AllowedRoots& roots() const { return roots_; }

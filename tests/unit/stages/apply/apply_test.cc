@@ -7,8 +7,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -97,6 +100,24 @@ TEST(Apply, EndsAfterTheChangesThatWereAllowed) {
   options.max_changes = 2;
   EXPECT_THAT(OutcomesOf(rig, options), SizeIs(2));
   EXPECT_NE(rig.tree().Stat("d").inode, rig.tree().Stat("a").inode);
+}
+
+// 65,001 copies, or as many as SLUICE_APPLY_COPIES says: ext4 and btrfs do not take so many links.
+TEST(Apply, KeepsOneMoreCopyWhereLinksRunOut) {
+  const char* wanted = ::getenv("SLUICE_APPLY_COPIES");  // NOLINT(concurrency-mt-unsafe)
+  const int copies = wanted == nullptr ? 300 : ::atoi(wanted);
+  ApplyRig rig;
+  std::vector<std::string> names;
+  for (int i = 0; i < copies; ++i) names.push_back("f" + std::to_string(i));
+  rig.MakeGroup(names, "content");
+  const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink));
+  std::set<std::uint64_t> inodes;
+  for (const auto& [name, inode] : rig.Inodes()) inodes.insert(inode);
+  const auto kept =
+      std::ranges::count(outcomes, SkipReason::kKeptAsSource, &ApplyOutcome::skip_reason);
+  EXPECT_EQ(inodes.size(), kept + 1);
+  EXPECT_LE(kept, 1);
+  EXPECT_THAT(outcomes, SizeIs(copies - 1));
 }
 
 TEST(Apply, WalksAGroupWithMoreCopiesThanABatch) {
@@ -233,7 +254,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"OutsideOfTheRoots",
                 [](ApplyRig& rig) { rig.plans()[0].plan.copies[1].file.path = "/etc/passwd"; },
                 SkipReason::kNotAllowed},
-        Refusal{"NoReflinksHere", [](ApplyRig&) {}, SkipReason::kUnsupported, Action::kReflink}),
+        Refusal{"AnotherDevice",
+                [](ApplyRig& rig) { rig.plans()[0].plan.copies[1].file.stat.device = 1; },
+                SkipReason::kChanged}),
     [](const auto& info) { return info.param.name; });
 
 TEST(Apply, LeavesAloneWhatIsOpenForWriting) {

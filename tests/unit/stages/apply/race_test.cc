@@ -170,8 +170,8 @@ class ApplyRace : public ::testing::TestWithParam<Action> {};
 TEST_P(ApplyRace, LosesNothingThatOthersPutThere) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE(absl::StrCat("seed ", seed));
-  ApplyRig rig(FastTempDir());
-  TempTree outside(FastTempDir());
+  ApplyRig rig;
+  TempTree outside(ApplyDir());
   const std::string canary = outside.Write("canary", "untouched");
   const FileStat canary_before = outside.Stat("canary");
   rig.tree().MakeDirectory("scratch");

@@ -1,8 +1,10 @@
 // What was applied can be undone.
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -15,6 +17,32 @@ namespace {
 
 using ::testing::ElementsAre;
 using Result = ApplyOutcome::Result;
+
+// Nothing that a file system could compress, or keep without blocks.
+std::string Noise(std::size_t size) {
+  std::mt19937 random(1);
+  std::string noise(size, '\0');
+  for (char& byte : noise) byte = static_cast<char>(random());
+  return noise;
+}
+
+// Where the file system has no reflinks there is nothing to undo.
+TEST(Undo, GivesAReflinkStorageOfItsOwn) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, Noise(1 << 20));
+  const auto applied = rig.Apply(ApplyRig::Executing(Action::kReflink)).outcomes;
+  if (applied[0].skip_reason == SkipReason::kUnsupported) {
+    EXPECT_TRUE(rig.Undo().outcomes.empty());
+    return;
+  }
+  EXPECT_EQ(applied[0].result, Result::kApplied);
+  EXPECT_EQ(applied[0].recovered_bytes, 1 << 20);
+  EXPECT_EQ(rig.Undo().outcomes[0].result, Result::kApplied);
+  UniqueFd restored(::open(rig.Path("b").c_str(), O_RDONLY | O_CLOEXEC));
+  std::uint64_t exclusive = 0;
+  EXPECT_EQ(SystemFsOps().ExclusiveBytes(restored.get(), &exclusive), 0);
+  EXPECT_EQ(exclusive, 1 << 20);
+}
 
 class UndoOfEachAction : public ::testing::TestWithParam<Action> {};
 

@@ -1,5 +1,5 @@
-#ifndef SLUICE_SERVER_CATALOG_SQLITE_COMPACT_BYTES_H_
-#define SLUICE_SERVER_CATALOG_SQLITE_COMPACT_BYTES_H_
+#ifndef SLUICE_PIPELINE_FS_COMPACT_BYTES_H_
+#define SLUICE_PIPELINE_FS_COMPACT_BYTES_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 #include "pipeline/fs/file.h"
 
-// What the encodings of chunks are made of: integers of seven bits a byte, lowest first, whose top
+// What compact encodings are made of: integers of seven bits a byte, lowest first, whose top
 // bit says that more follow; differences to the value before, which are small where values are
 // alike; digests. Writing goes through a pointer into a buffer that is large enough, and returns
 // where it ended.
@@ -112,4 +112,4 @@ class ByteTaker final {
 
 }  // namespace sluice
 
-#endif  // SLUICE_SERVER_CATALOG_SQLITE_COMPACT_BYTES_H_
+#endif  // SLUICE_PIPELINE_FS_COMPACT_BYTES_H_
