@@ -234,7 +234,7 @@ class Jobs(PythonClientTestCase):
         info = self.client.jobs.GetServerInfo(job_service_pb2.GetServerInfoRequest(),
                                               timeout=PATIENCE_SECONDS)
         self.assertRegex(info.version, r"^\d+\.\d+\.\d+")
-        self.assertEqual(set(info.job_kinds), {"scan", "reconcile"})
+        self.assertEqual(set(info.job_kinds), {"scan", "reconcile", "apply"})
         self.assertEqual(list(info.allowed_roots), [os.fsdecode(self.tree.root)])
         self.assertEqual(len(info.digest_algorithms), 3)
         self.assertGreater(info.max_running_jobs, 0)
