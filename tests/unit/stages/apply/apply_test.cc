@@ -105,9 +105,10 @@ TEST(Apply, EndsAfterTheChangesThatWereAllowed) {
 // 65,001 copies, or as many as SLUICE_APPLY_COPIES says: ext4 and btrfs do not take so many links.
 TEST(Apply, KeepsOneMoreCopyWhereLinksRunOut) {
   const char* wanted = ::getenv("SLUICE_APPLY_COPIES");  // NOLINT(concurrency-mt-unsafe)
-  const int copies = wanted == nullptr ? 300 : ::atoi(wanted);
+  const int copies = wanted == nullptr ? 300 : std::stoi(wanted);
   ApplyRig rig;
   std::vector<std::string> names;
+  names.reserve(copies);
   for (int i = 0; i < copies; ++i) names.push_back("f" + std::to_string(i));
   rig.MakeGroup(names, "content");
   const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink));
@@ -123,6 +124,7 @@ TEST(Apply, KeepsOneMoreCopyWhereLinksRunOut) {
 TEST(Apply, WalksAGroupWithMoreCopiesThanABatch) {
   ApplyRig rig;
   std::vector<std::string> names;
+  names.reserve(300);
   for (int i = 0; i < 300; ++i) names.push_back("f" + std::to_string(i));
   rig.MakeGroup(names, "content");
   const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink));

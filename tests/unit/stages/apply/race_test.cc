@@ -38,8 +38,8 @@ constexpr int kPaths = 24;
 constexpr char kPlanned[] = "the planned content";
 
 int SwapsWanted() {
-  const char* wanted = ::getenv("SLUICE_RACE_SWAPS");
-  return wanted == nullptr ? 4'000 : ::atoi(wanted);
+  const char* wanted = ::getenv("SLUICE_RACE_SWAPS");  // NOLINT(concurrency-mt-unsafe)
+  return wanted == nullptr ? 4'000 : std::stoi(wanted);
 }
 
 std::string ReadAll(const std::string& path) {

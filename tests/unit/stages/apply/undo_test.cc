@@ -2,9 +2,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -20,9 +20,12 @@ using Result = ApplyOutcome::Result;
 
 // Nothing that a file system could compress, or keep without blocks.
 std::string Noise(std::size_t size) {
-  std::mt19937 random(1);
   std::string noise(size, '\0');
-  for (char& byte : noise) byte = static_cast<char>(random());
+  std::uint32_t state = 1;
+  for (char& byte : noise) {
+    state = (state * 1'664'525) + 1'013'904'223;
+    byte = static_cast<char>(state >> 24);
+  }
   return noise;
 }
 
