@@ -9,13 +9,9 @@ namespace {
 // The kernel does no more than this in one call.
 constexpr std::uint64_t kDedupeBytes = 16ULL * 1024 * 1024;
 
-ChangeError Skipped(SkipReason reason, const char* operation) {
-  return {.skip = reason, .operation = operation, .error_number = 0};
-}
-
 std::optional<ChangeError> LeaseError(const PreparedChange& change) {
-  if (!change.lease.holds()) return Skipped(SkipReason::kBusy, "lease");
-  if (!change.kept->lease.holds()) return Skipped(SkipReason::kSourceUnavailable, "lease");
+  if (!change.lease.holds()) return Skip(SkipReason::kBusy, "lease");
+  if (!change.kept->lease.holds()) return Skip(SkipReason::kSourceUnavailable, "lease");
   return std::nullopt;
 }
 
@@ -40,7 +36,7 @@ std::optional<ChangeError> Place(FsOps& fs, PreparedChange& change, InodeId ours
 std::optional<ChangeError> Hardlink(FsOps& fs, PreparedChange& change) {
   const int error = fs.LinkFile(change.kept->file.fd.get(), change.stage->directory.get(),
                                 change.intent.stage_name);
-  if (error == ENOENT) return Skipped(SkipReason::kSourceUnavailable, "link");
+  if (error == ENOENT) return Skip(SkipReason::kSourceUnavailable, "link");
   if (error != 0) return ErrorOfChange("link", error);
   return Place(fs, change, change.intent.kept_inode);
 }
@@ -73,7 +69,7 @@ std::optional<ChangeError> Remove(FsOps& fs, PreparedChange& change) {
     return Rescue(fs, *change.stage, name, back);
   }
   if (auto lease_error = LeaseError(change)) return lease_error;
-  return Skipped(SkipReason::kChanged, "move");
+  return Skip(SkipReason::kChanged, "move");
 }
 
 std::optional<ChangeError> Reflink(FsOps& fs, PreparedChange& change) {
@@ -87,7 +83,7 @@ std::optional<ChangeError> Reflink(FsOps& fs, PreparedChange& change) {
     const std::uint64_t length = std::min(kDedupeBytes, change.intent.size - offset);
     const int error = fs.Dedupe(change.kept->file.fd.get(), old, offset, length, &deduped, &same);
     if (error != 0) return ErrorOfChange("dedupe", error);
-    if (!same || deduped == 0) return Skipped(SkipReason::kContentDiffers, "dedupe");
+    if (!same || deduped == 0) return Skip(SkipReason::kContentDiffers, "dedupe");
     offset += deduped;
   }
   if (const int error = fs.ExclusiveBytes(old, &after)) return ErrorOfChange("map", error);
@@ -109,7 +105,7 @@ std::optional<ChangeError> CarryOut(FsOps& fs, PreparedChange& change) {
     case Action::kReflink:
       return Reflink(fs, change);
   }
-  return Skipped(SkipReason::kUnsupported, "change");
+  return Skip(SkipReason::kUnsupported, "change");
 }
 
 }  // namespace sluice

@@ -38,6 +38,8 @@ void ChangeBatch::CarryOutAll() {
     if (!slot.change) continue;
     if (const auto error = CarryOut(fs_, *slot.change)) {
       SetError(*error, slot.outcome);
+      const PreparedChange& change = *slot.change;
+      slot.ended = !change.stage || !IsStaged(fs_, *change.stage, change.intent.stage_name);
       continue;
     }
     slot.made = true;
@@ -82,13 +84,15 @@ void ChangeBatch::DropOld(Slot& slot) {
   slot.outcome.recovered_bytes = bytes;
   const int error =
       UnlinkVerified(fs_, *change.stage, change.intent.stage_name, change.intent.old_inode);
-  // The path is what it should be; only its old inode lives on, for RecoverJournal or a person.
-  if (error != 0) slot.outcome.recovered_bytes = 0;
+  if (error == 0) return;
+  // The path is what it should be; only its old inode lives on.
+  slot.outcome.recovered_bytes = 0;
+  slot.ended = false;
 }
 
 absl::Status ChangeBatch::WriteEnds() {
   for (const Slot& slot : slots_) {
-    if (!slot.change) continue;
+    if (!slot.change || !slot.ended) continue;
     const ChangeDone done = {.position = slot.position, .outcome = slot.outcome};
     if (absl::Status status = journal_->Append(done); !status.ok()) return status;
   }

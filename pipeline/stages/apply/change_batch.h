@@ -46,6 +46,7 @@ class ChangeBatch final {
     ApplyOutcome outcome;
     std::unique_ptr<PreparedChange> change = {};  // Null where nothing is to be done.
     bool made = false;
+    bool ended = true;  // Else the journal is not told, and RecoverJournal ends it.
   };
 
   absl::Status WriteIntents();

@@ -28,6 +28,21 @@ CheckedContent ReadSlice(FsOps& fs, const PinnedFile& file, std::uint64_t offset
 
 }  // namespace
 
+std::optional<ChangeError> VerdictOf(const CheckedContent& checked) {
+  switch (checked.result) {
+    case ContentCheck::kSame:
+      return std::nullopt;
+    case ContentCheck::kDifferent:
+      return Skip(SkipReason::kContentDiffers);
+    case ContentCheck::kLeaseBroken:
+      return Skip(SkipReason::kBusy);
+    case ContentCheck::kUnreadable:
+      return ChangeError{
+          .skip = std::nullopt, .operation = "read", .error_number = checked.error_number};
+  }
+  return std::nullopt;
+}
+
 Task<CheckedContent> CompareFiles(const PinnedFile& a, const Lease& lease_of_a, const PinnedFile& b,
                                   const Lease& lease_of_b, ContentCheckDeps deps) {
   if (a.stat.size != b.stat.size) co_return CheckedContent{.result = ContentCheck::kDifferent};

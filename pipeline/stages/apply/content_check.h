@@ -27,6 +27,9 @@ struct CheckedContent {
   int error_number = 0;  // With kUnreadable.
 };
 
+// nullopt for the same content.
+std::optional<ChangeError> VerdictOf(const CheckedContent& checked);
+
 // What a check of content works with. Lifetime: outlives the task.
 struct ContentCheckDeps {
   FsOps& fs;

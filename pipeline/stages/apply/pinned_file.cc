@@ -85,8 +85,7 @@ std::optional<ChangeError> OpenPinned(FsOps& fs, PinnedName at, PinnedFile* pinn
   // To look before opening costs a call, and spares devices and FIFOs being opened.
   int error = fs.StatAt(pinned->at.directory.get(), pinned->at.name, &pinned->stat);
   if (error != 0) return ErrorOf("stat", error);
-  ChangeError other_type = {
-      .skip = SkipReason::kType, .operation = "open", .error_number = EINVAL};
+  ChangeError other_type = {.skip = SkipReason::kType, .operation = "open", .error_number = EINVAL};
   if (pinned->stat.type != FileType::kRegular) return other_type;
   error = OpenQuietly(fs, pinned->at, &pinned->fd);
   if (error == ELOOP) return other_type;  // Replaced by a symbolic link in between.

@@ -40,6 +40,11 @@ struct ChangeError {
   int error_number = 0;
 };
 
+// The error of what is left alone for this reason.
+inline ChangeError Skip(SkipReason reason, std::string operation = "check") {
+  return {.skip = reason, .operation = std::move(operation), .error_number = 0};
+}
+
 // Each resolves `path` within the allowed roots, through no symbolic link. nullopt: it is pinned.
 std::optional<ChangeError> PinName(FsOps& fs, const AllowedRoots& roots, const std::string& path,
                                    PinnedName* pinned);

@@ -49,6 +49,11 @@ int UnlinkVerified(FsOps& fs, const StageDirectory& stage, const std::string& na
   return fs.Unlink(stage.directory.get(), name);
 }
 
+bool IsStaged(FsOps& fs, const StageDirectory& stage, const std::string& name) {
+  FileStat stat;
+  return fs.StatAt(stage.directory.get(), name, &stat) != ENOENT;
+}
+
 ChangeError Rescue(FsOps& fs, const StageDirectory& stage, const std::string& name, int cause) {
   const std::string kept = absl::StrCat("rescued-", name);
   const int error = fs.MoveNoReplace(stage.directory.get(), name, stage.directory.get(), kept);

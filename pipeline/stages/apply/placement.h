@@ -45,6 +45,9 @@ std::optional<ChangeError> TakeBack(FsOps& fs, const Placement& placement);
 int UnlinkVerified(FsOps& fs, const StageDirectory& stage, const std::string& name,
                    InodeId expected);
 
+// Whether something is, or may be, at stage/name: a change that left it there has not ended.
+bool IsStaged(FsOps& fs, const StageDirectory& stage, const std::string& name);
+
 // Keeps what is at stage/name for a person to look at.
 ChangeError Rescue(FsOps& fs, const StageDirectory& stage, const std::string& name, int cause);
 

@@ -16,10 +16,6 @@
 namespace sluice {
 namespace {
 
-ChangeError Skip(SkipReason reason) {
-  return {.skip = reason, .operation = "check", .error_number = 0};
-}
-
 ChangeError Fail(std::string operation, int error_number) {
   return ErrorOfChange(std::move(operation), error_number);
 }
@@ -52,21 +48,6 @@ bool MayDiffer(MetadataPolicy policy, MetadataField field) {
 
 Unleased UnleasedOf(const ApplyOptions& options) {
   return options.allow_unleased ? Unleased::kAllow : Unleased::kRefuse;
-}
-
-std::optional<ChangeError> VerdictOf(const CheckedContent& checked, SkipReason different) {
-  switch (checked.result) {
-    case ContentCheck::kSame:
-      return std::nullopt;
-    case ContentCheck::kDifferent:
-      return Skip(different);
-    case ContentCheck::kLeaseBroken:
-      return Skip(SkipReason::kBusy);
-    case ContentCheck::kUnreadable:
-      return ChangeError{
-          .skip = std::nullopt, .operation = "read", .error_number = checked.error_number};
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -267,7 +248,7 @@ Task<Preparation::Verdict> Preparation::CheckContent(PreparedChange& change) {
         co_await CompareFiles(change.old, change.lease, kept_->file, kept_->lease, check_deps());
   }
   deps_.counters.apply.Add(0, change.old.stat.size);
-  co_return VerdictOf(checked, SkipReason::kContentDiffers);
+  co_return VerdictOf(checked);
 }
 
 // True where the source has no room for one more name: this copy stays, for those that follow.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,12 +15,16 @@
 namespace sluice {
 namespace {
 
-ChangeError Skip(SkipReason reason) {
-  return {.skip = reason, .operation = "check", .error_number = 0};
-}
-
 bool IsZero(std::span<const std::uint8_t> bytes) {
   return std::ranges::all_of(bytes, [](std::uint8_t byte) { return byte == 0; });
+}
+
+// The change is made, and could not be brought to its end: its intent stays open, so that
+// RecoverJournal does that before the job goes on.
+void ThrowUnlessEnded(int error) {
+  if (error == 0) return;
+  throw StatusError(absl::UnavailableError(
+      absl::StrCat("cannot end a change: ", std::system_category().message(error))));
 }
 
 }  // namespace
@@ -113,16 +118,7 @@ Task<Restoration::Verdict> Restoration::WriteCopy(int copy) {
       source_, lease_, done_.digest, std::move(sink),
       {.fs = deps_.fs, .executor = deps_.scope.executor(), .stop = deps_.scope.stop_token()});
   deps_.counters.apply.Add(0, source_.stat.size);
-  switch (checked.result) {
-    case ContentCheck::kSame:
-      break;
-    case ContentCheck::kDifferent:
-      co_return Skip(SkipReason::kContentDiffers);
-    case ContentCheck::kLeaseBroken:
-      co_return Skip(SkipReason::kBusy);
-    case ContentCheck::kUnreadable:
-      co_return ChangeError{.operation = "copy", .error_number = checked.error_number};
-  }
+  if (auto verdict = VerdictOf(checked)) co_return verdict;
   if (const int error = RestoreMetadata(deps_.fs, copy, metadata_)) {
     co_return ChangeError{.operation = "restore metadata", .error_number = error};
   }
@@ -145,8 +141,8 @@ Restoration::Verdict Restoration::PlaceCopy(int copy) {
     error = UnlinkVerified(deps_.fs, *stage_, intent_.stage_name, current_);
     if (error == 0) error = deps_.fs.Sync(stage_->directory.get());
   }
-  return error == 0 ? std::nullopt
-                    : Verdict(ChangeError{.operation = "unlink", .error_number = error});
+  ThrowUnlessEnded(error);
+  return std::nullopt;
 }
 
 Task<Restoration::Verdict> Restoration::PutCopy() {
@@ -188,8 +184,8 @@ Restoration::Verdict Restoration::MoveBack() {
   if (error != 0) return ErrorOfChange("move", error);
   error = deps_.fs.Sync(at_.directory.get());
   if (error == 0) error = deps_.fs.Sync(kept.directory.get());
-  return error == 0 ? std::nullopt
-                    : Verdict(ChangeError{.operation = "sync", .error_number = error});
+  ThrowUnlessEnded(error);
+  return std::nullopt;
 }
 
 Task<Restoration::Verdict> Restoration::Restore() {
@@ -201,9 +197,7 @@ Task<Restoration::Verdict> Restoration::Restore() {
     const CheckedContent checked = co_await CheckDigest(
         source_, lease_, done_.digest, nullptr,
         {.fs = deps_.fs, .executor = deps_.scope.executor(), .stop = deps_.scope.stop_token()});
-    if (checked.result == ContentCheck::kLeaseBroken) co_return Skip(SkipReason::kBusy);
-    if (checked.result == ContentCheck::kSame) co_return std::nullopt;
-    co_return Skip(SkipReason::kContentDiffers);
+    co_return VerdictOf(checked);
   }
   if (auto verdict = Begin()) co_return verdict;
   co_return co_await PutCopy();
@@ -221,7 +215,8 @@ Task<ApplyOutcome> Restoration::Run() {
   const Verdict verdict = co_await Restore();
   if (verdict) SetError(*verdict, outcome);
   lease_.Release();
-  if (begun_) {
+  const bool left = verdict && stage_ && begun_ && IsStaged(deps_.fs, *stage_, intent_.stage_name);
+  if (begun_ && !left) {
     ThrowIfError(journal_->Append(ChangeDone{.position = done_.position, .outcome = outcome}));
   }
   co_return outcome;

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <variant>
 
@@ -139,6 +140,12 @@ std::map<std::string, std::uint64_t> ApplyRig::Inodes() const {
     inodes[below] = tree_.Stat(below).inode;
   });
   return inodes;
+}
+
+std::size_t ApplyRig::CountPrivate() const {
+  if (!HasPrivateDirectory()) return 0;
+  const std::filesystem::directory_iterator files(tree_.Path(kPrivateDirectory));
+  return static_cast<std::size_t>(std::distance(begin(files), end(files)));
 }
 
 bool ApplyRig::HasPrivateDirectory() const {

@@ -59,6 +59,8 @@ class ApplyRig final {
   std::map<std::string, std::uint64_t> Inodes() const;
   // Whether anything is left in, or of, the private directory.
   bool HasPrivateDirectory() const;
+  // Files in it.
+  std::size_t CountPrivate() const;
 
  private:
   Run Drain(AsyncGenerator<ApplyItem> (*start)(ApplyRig&, const ApplyOptions&, ApplyDeps),

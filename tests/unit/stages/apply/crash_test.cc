@@ -173,6 +173,7 @@ TEST_P(ApplyCrash, FailingAtAnyCallLosesNothing) {
         CheckBytes(rig, GetParam());
         ASSERT_TRUE(Mend(rig, GetParam()).ok());
         CheckBytes(rig, GetParam());
+        if (once && GetParam().action != Action::kRemove) EXPECT_EQ(rig.CountPrivate(), 0);
         ASSERT_FALSE(HasFailure()) << "errno " << error << " at call " << n << ", once: " << once;
       }
     }
