@@ -167,7 +167,8 @@ TEST_P(ApplyCrash, FailingAtAnyCallLosesNothing) {
         });
         try {
           Work(rig, GetParam(), fs);
-        } catch (const StatusError&) {  // The job stops, and may go on later.
+        } catch (const StatusError& error) {  // The job stops, and may go on later.
+          EXPECT_TRUE(absl::IsUnavailable(error.status())) << error.what();
         }
         failed = calls >= n;
         CheckBytes(rig, GetParam());
