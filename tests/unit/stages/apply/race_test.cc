@@ -8,13 +8,13 @@
 //
 // SLUICE_RACE_SWAPS: how many; the long form is 100,000 (scripts/faults).
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
