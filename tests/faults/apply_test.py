@@ -6,9 +6,9 @@ The oracle: every path holds the bytes it held before, all through; at the end e
 A second job over the same plans, and the undo, are killed just as the first is."""
 
 import os
-import pathlib
 import unittest
 
+from harness.contents import contents_of, keeps_anything
 from harness.follower import Follower, start_once
 from harness.killer import Killer
 from harness.options import LONG, SEED, dice, main, report
@@ -26,18 +26,6 @@ OLD = 1_600_000_000
 APPLIED = apply_pb2.ApplyOutcome.RESULT_APPLIED
 
 
-def snapshot(root):
-    """Path -> bytes of all files, whatever they are names of; but not what the server keeps."""
-    contents = {}
-    for directory, below, names in os.walk(root):
-        if b".sluice" in below:
-            below.remove(b".sluice")
-        for name in names:
-            path = os.path.join(directory, name)
-            contents[path] = pathlib.Path(os.fsdecode(path)).read_bytes()
-    return contents
-
-
 class Kills(unittest.TestCase):
 
     def setUp(self):
@@ -48,7 +36,7 @@ class Kills(unittest.TestCase):
                 path = self.tree.write(b"%02d" % (group % 20), b"%d" % group, b"%d" % copy,
                                        content=b"content of group %d" % group)
                 os.utime(path, (OLD, OLD))
-        self.before = snapshot(self.tree.root)
+        self.before = contents_of(self.tree.root)
         self.server = self.enterContext(MortalServer(self.tree.root))
         self.server.start()
         self.kills = 0
@@ -74,10 +62,10 @@ class Kills(unittest.TestCase):
         return job.name, outcomes
 
     def check(self, links):
-        self.assertEqual(snapshot(self.tree.root), self.before)
+        self.assertEqual(contents_of(self.tree.root), self.before)
         for path in self.before:
             self.assertEqual(os.stat(path).st_nlink, links, path)
-        self.assertFalse(os.path.exists(os.path.join(self.tree.root, b".sluice")))
+        self.assertFalse(keeps_anything(self.tree.root))
 
     def test_lose_nothing_and_are_undone(self):
         plan = self.plan(plan_pb2.ACTION_HARDLINK)

@@ -1,5 +1,7 @@
 #include "pipeline/stages/apply/change.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -47,10 +49,13 @@ std::optional<ChangeError> Symlink(FsOps& fs, PreparedChange& change) {
   if (const int error = fs.MakeSymlink(change.intent.symlink_target, stage, name)) {
     return ErrorOfChange("symlink", error);
   }
+  UniqueFd link;
   FileStat made;
-  if (const int error = fs.StatAt(stage, name, &made)) {
+  int error = fs.OpenBeneath(stage, name, O_PATH | O_NOFOLLOW, 0, &link);
+  if (error == 0) error = fs.Stat(link.get(), &made);
+  if (error != 0) {
     (void)fs.Unlink(stage, name);
-    return ErrorOfChange("stat", error);
+    return ErrorOfChange("open", error);
   }
   return Place(fs, change, IdOf(made));
 }

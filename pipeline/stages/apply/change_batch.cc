@@ -10,6 +10,14 @@
 #include "pipeline/stages/apply/preparation.h"
 
 namespace sluice {
+namespace {
+
+absl::Status CannotSync(int error) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot sync a changed directory: ", std::system_category().message(error)));
+}
+
+}  // namespace
 
 void ChangeBatch::Add(ApplyPosition position, ApplyOutcome outcome) {
   slots_.push_back({.position = position, .outcome = std::move(outcome)});
@@ -52,7 +60,6 @@ void ChangeBatch::CarryOutAll() {
 
 int ChangeBatch::SyncNames() {
   const PinnedName* synced = nullptr;
-  const StageDirectory* synced_stage = nullptr;
   for (const Slot& slot : slots_) {
     if (!slot.change || !slot.change->stage) continue;
     const PinnedName& at = slot.change->old.at;
@@ -64,9 +71,16 @@ int ChangeBatch::SyncNames() {
       if (const int error = fs_.Sync(at.directory.get())) return error;
       synced = &at;
     }
-    if (synced_stage == slot.change->stage.get()) continue;
-    synced_stage = slot.change->stage.get();
-    if (const int error = fs_.Sync(synced_stage->directory.get())) return error;
+  }
+  return SyncStages();
+}
+
+int ChangeBatch::SyncStages() {
+  const StageDirectory* synced = nullptr;
+  for (const Slot& slot : slots_) {
+    if (!slot.change || !slot.change->stage || synced == slot.change->stage.get()) continue;
+    synced = slot.change->stage.get();
+    if (const int error = fs_.Sync(synced->directory.get())) return error;
   }
   return 0;
 }
@@ -104,16 +118,15 @@ absl::StatusOr<std::vector<ChangeBatch::Decided>> ChangeBatch::Commit(
   if (journal_ != nullptr) {
     if (absl::Status status = WriteIntents(); !status.ok()) return status;
     CarryOutAll();
-    // Without it neither the old names may go nor the journal say that they may.
-    if (const int error = SyncNames()) {
-      return absl::UnavailableError(
-          absl::StrCat("cannot sync a changed directory: ", std::system_category().message(error)));
-    }
+    // Without it no old name may go.
+    if (const int error = SyncNames()) return CannotSync(error);
     for (Slot& slot : slots_) {
       if (!slot.made) continue;
       DropOld(slot);
       on_changed(slot.change->intent.old_inode);
     }
+    // Nobody looks for what a change left once the journal says that it has ended.
+    if (const int error = SyncStages()) return CannotSync(error);
     if (absl::Status status = WriteEnds(); !status.ok()) return status;
   }
   std::vector<Decided> decided;

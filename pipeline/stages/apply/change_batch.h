@@ -53,6 +53,8 @@ class ChangeBatch final {
   void CarryOutAll();
   // What was exchanged, or exchanged back, is durable.
   int SyncNames();
+  // What was taken out of stage directories stays out.
+  int SyncStages();
   void DropOld(Slot& slot);
   absl::Status WriteEnds();
 

@@ -1,5 +1,7 @@
 #include "pipeline/stages/apply/placement.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -9,7 +11,28 @@ namespace sluice {
 namespace {
 
 // Each but the first means that somebody has replaced the path once more in between.
-constexpr int kMaxTries = 16;
+constexpr int kMaxTries = 64;
+
+// An object that is known by its inode number, which nothing else gets as long as this is there.
+struct Held {
+  UniqueFd fd;
+  InodeId id;
+};
+
+int Hold(FsOps& fs, int directory, const std::string& name, Held* held) {
+  constexpr int kFlags = O_PATH | O_NOFOLLOW;
+  FileStat stat;
+  int error = fs.OpenBeneath(directory, name, kFlags, 0, &held->fd);
+  // Without a descriptor to spare it is most likely the same, still.
+  error = error == 0 ? fs.Stat(held->fd.get(), &stat) : fs.StatAt(directory, name, &stat);
+  if (error == 0) held->id = IdOf(stat);
+  return error;
+}
+
+std::optional<ChangeError> Drop(FsOps& fs, int stage, const std::string& name) {
+  const int error = fs.Unlink(stage, name);
+  return error == 0 ? std::nullopt : std::optional(ErrorOfChange("unlink", error));
+}
 
 }  // namespace
 
@@ -66,31 +89,31 @@ ChangeError Rescue(FsOps& fs, const StageDirectory& stage, const std::string& na
 std::optional<ChangeError> TakeBack(FsOps& fs, const Placement& placement) {
   const int stage = placement.stage.directory.get();
   const int directory = placement.at.directory.get();
-  std::optional<InodeId> superseded;  // What was given its place back, and lost it again to others.
+  const std::string& name = placement.name;
+  Held out;  // At stage/name: what was at the path, put there by others.
+  if (const int error = Hold(fs, stage, name, &out)) return ErrorOfChange("stat", error);
+  if (out.id == placement.ours) return Drop(fs, stage, name);
+  Held in_place = {.fd = {}, .id = placement.ours};  // What was put at the path from here.
   int cause = EBUSY;
   for (int tries = 0; tries < kMaxTries; ++tries) {
-    FileStat out;
-    if (const int error = fs.StatAt(stage, placement.name, &out)) {
-      return ErrorOfChange("stat", error);
-    }
-    if (IdOf(out) == placement.ours) {
-      const int error = fs.Unlink(stage, placement.name);
-      if (error != 0) return ErrorOfChange("unlink", error);
-      return std::nullopt;
-    }
-    // Somebody has replaced ours while the names were being exchanged back: his is the newer one.
-    if (superseded == IdOf(out)) break;
-    cause = fs.Exchange(stage, placement.name, directory, placement.at.name);
+    cause = fs.Exchange(stage, name, directory, placement.at.name);
     if (cause == ENOENT) {
       // The path was unlinked meanwhile. Better a file too many than a content too few.
-      cause = fs.MoveNoReplace(stage, placement.name, directory, placement.at.name);
+      cause = fs.MoveNoReplace(stage, name, directory, placement.at.name);
       if (cause == 0) return std::nullopt;
       if (cause == EEXIST) continue;
     }
     if (cause != 0) break;
-    superseded = IdOf(out);
+    Held next;
+    if (const int error = Hold(fs, stage, name, &next)) return ErrorOfChange("stat", error);
+    if (next.id == in_place.id) {
+      if (in_place.id == placement.ours) return Drop(fs, stage, name);
+      break;  // The path has what was put there last; this is older.
+    }
+    // Somebody has replaced in the meantime what was put there from here: his is the newer one.
+    in_place = std::exchange(out, std::move(next));
   }
-  return Rescue(fs, placement.stage, placement.name, cause == 0 ? EBUSY : cause);
+  return Rescue(fs, placement.stage, name, cause == 0 ? EBUSY : cause);
 }
 
 std::optional<ChangeError> PutInPlace(FsOps& fs, const Placement& placement,

@@ -28,7 +28,7 @@ struct Placement {
   const PinnedName& at;         // The path to be changed.
   const StageDirectory& stage;  // Where the new object is ...
   const std::string& name;      // ... and its name there.
-  InodeId ours;                 // The new object.
+  InodeId ours;  // The new object. The caller holds it open: its number is not given to another.
 };
 
 // nullopt: it is in place, and the old object is at stage/name. Else nothing has changed, and the

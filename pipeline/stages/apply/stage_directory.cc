@@ -85,7 +85,7 @@ int LockPrivate(FsOps& fs, StageDirectory* stage) {
 // Fails where somebody uses it, and where it is not empty: it stays then.
 void RemoveLocked(FsOps& fs, const StageDirectory& stage) {
   if (fs.TakeLock(stage.directory.get(), FsOps::Lock::kExclusive) != 0) return;
-  (void)fs.RemoveDirectory(stage.parent.get(), PrivateName());
+  if (fs.RemoveDirectory(stage.parent.get(), PrivateName()) == 0) (void)fs.Sync(stage.parent.get());
 }
 
 ChangeError StageError(int error_number) {

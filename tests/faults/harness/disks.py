@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -16,7 +17,7 @@ REFUSED = re.compile(r"permission denied|not permitted|must be superuser|loop de
 def _run(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        return
+        return done.stdout
     failure = f"{' '.join(map(str, command))}: {done.stderr.strip()}"
     if REFUSED.search(done.stderr):
         raise unittest.SkipTest(f"this test needs to mount file systems: {failure}")
@@ -52,6 +53,7 @@ class Image:
             "btrfs": ("mkfs.btrfs", "-q")}
 
     def __init__(self, kind):
+        self.kind = kind
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"sluice-{kind}-", dir=memory))
         self.image, self.path = self.dir / "image", self.dir / "mounted"
@@ -61,14 +63,43 @@ class Image:
         _run(*self.MAKE[kind], self.image)
 
     def __enter__(self):
-        _run("mount", "-o", "loop", self.image, self.path)
+        # One loop device for all: the number of a device is part of what a scan records.
+        self.loop = _run("losetup", "--find", "--show", self.image).strip()
+        self._mount()
         return self
+
+    def _mount(self):
+        _run("mount", self.loop, self.path)
+
+    def keep(self, name):
+        """Keeps what the disk holds, all of it synced, for return_to(name)."""
+        _run("umount", self.path)
+        self._copy(self.image, self.dir / name)
+        self._mount()
+
+    def return_to(self, name):
+        _run("umount", self.path)
+        self._copy(self.dir / name, self.image)
+        _run("blockdev", "--flushbufs", self.loop)  # What it remembers of the image.
+        self._mount()
+
+    def cut_power(self, written):
+        """What was not synced is gone; or, if `written`, had just been written all the same.
+        REQUIRES: no process uses the file system."""
+        if written:
+            _run("sync", "--file-system", self.path)
+        self._copy(self.image, self.dir / "cut")  # Beneath the mounted file system.
+        self.return_to("cut")
+
+    @staticmethod
+    def _copy(image, to):
+        _run("cp", "--sparse=auto", image, to)
 
     def __exit__(self, *_):
         _run("umount", "--lazy", self.path)
-        self.image.unlink()
+        _run("losetup", "--detach", self.loop)
         self.path.rmdir()
-        self.dir.rmdir()
+        shutil.rmtree(self.dir)
 
 
 class Ext4:

@@ -6,19 +6,21 @@
 // is there. The oracle: a path always comes to hold what its thread put there last (the planned
 // content may be a link by then), and nothing outside of the root has changed.
 //
-// SLUICE_RACE_SWAPS: how many; the long form is 100,000 (scripts/faults).
+// SLUICE_RACE_SWAPS, SLUICE_RACE_SECONDS: at least so many, for so long; the long form is 100,000
+// for a minute (scripts/faults).
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <random>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,6 +28,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
+#include "pipeline/fs/unique_fd.h"
 #include "tests/unit/stages/apply/apply_rig.h"
 
 namespace sluice {
@@ -37,16 +40,33 @@ constexpr int kThreads = 4;
 constexpr int kPaths = 24;
 constexpr char kPlanned[] = "the planned content";
 
-int SwapsWanted() {
-  const char* wanted = ::getenv("SLUICE_RACE_SWAPS");  // NOLINT(concurrency-mt-unsafe)
-  return wanted == nullptr ? 4'000 : std::stoi(wanted);
+int FromEnvironment(const char* name, int otherwise) {
+  const char* value = ::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+  return value == nullptr ? otherwise : std::stoi(value);
 }
 
+// How long the swapping goes on: for so many swaps, and so many seconds.
+class Duration final {
+ public:
+  bool Another() { return swaps_.fetch_add(1) < wanted_ || !ended(); }
+  bool ended() const { return swaps_ >= wanted_ && std::chrono::steady_clock::now() >= end_; }
+  int swaps() const { return swaps_; }
+
+ private:
+  const int wanted_ = FromEnvironment("SLUICE_RACE_SWAPS", 4'000);
+  const std::chrono::steady_clock::time_point end_ =
+      std::chrono::steady_clock::now() +
+      std::chrono::seconds(FromEnvironment("SLUICE_RACE_SECONDS", 0));
+  std::atomic<int> swaps_ = 0;
+};
+
+// Nothing, if it has become something else than a file meanwhile.
 std::string ReadAll(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
+  // A FIFO would wait for its writer.
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  std::array<char, 256> content = {};
+  const ssize_t size = ::read(file.get(), content.data(), content.size());
+  return {content.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
 }
 
 // What stands at a path, in a form that can be compared: bytes of a file stand for every link to
@@ -60,6 +80,8 @@ std::string Seen(const std::string& path) {
     std::error_code error;
     const fs::path target = fs::read_symlink(path, error);
     if (target.is_absolute()) return absl::StrCat("link:", target.string());
+    // One of apply's.
+    return absl::StrCat("file:", ReadAll((fs::path(path).parent_path() / target).string()));
   }
   return absl::StrCat("file:", ReadAll(path));
 }
@@ -128,9 +150,11 @@ class Swapper final {
 
   void Put(const std::string& scratch, const std::string& name) {
     if (random_() % 4 == 0) {
-      // Apply may put back what was unlinked, so until it is this that stands there.
+      // Apply may put back what was unlinked, or is about to be, so until it is this that stands
+      // there.
       do {
-        fs::remove_all(name);
+        std::error_code gone_or_another;
+        fs::remove_all(name, gone_or_another);
       } while (::renameat2(AT_FDCWD, scratch.c_str(), AT_FDCWD, name.c_str(), RENAME_NOREPLACE) !=
                0);
       return;
@@ -165,6 +189,16 @@ std::optional<StoredPlan> PlanOfNow(ApplyRig& rig) {
   return plan;
 }
 
+// What was replaced at the very moment when apply was about to put it back.
+void RemoveRescued(ApplyRig& rig) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(rig.Path(".sluice"), none)) {
+    const std::string name = entry.path().filename();
+    EXPECT_TRUE(name.starts_with("rescued-")) << name;
+    fs::remove_all(entry);
+  }
+}
+
 class ApplyRace : public ::testing::TestWithParam<Action> {};
 
 TEST_P(ApplyRace, LosesNothingThatOthersPutThere) {
@@ -178,26 +212,28 @@ TEST_P(ApplyRace, LosesNothingThatOthersPutThere) {
   rig.tree().Write("source", kPlanned);
   for (int i = 0; i < kPaths; ++i) rig.tree().Write(absl::StrCat("f", i), kPlanned);
 
-  std::atomic<int> swaps = 0;
-  const int wanted = SwapsWanted();
+  Duration duration;
   std::vector<std::unique_ptr<Swapper>> swappers;
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) {
     swappers.push_back(std::make_unique<Swapper>(rig, canary, i, seed));
     threads.emplace_back([&, swapper = swappers.back().get()] {
-      while (swaps.fetch_add(1) < wanted && !::testing::Test::HasFailure()) swapper->SwapOne();
+      while (duration.Another() && !::testing::Test::HasFailure()) swapper->SwapOne();
     });
   }
   ApplyOptions options = ApplyRig::Executing(GetParam());
   options.metadata = MetadataPolicy::kTakeSource;
   int applied = 0;
-  while (swaps < wanted && !HasFailure()) {
+  while (!duration.ended() && !HasFailure()) {
     std::optional<StoredPlan> plan = PlanOfNow(rig);
     if (!plan) continue;
     rig.plans().resize(1);
     rig.plans()[0] = *std::move(plan);
     rig.plans()[0].name = "plans/now";
-    std::filesystem::remove(rig.journal());
+    // Each round is a job of its own, and its names are those of the one before.
+    EXPECT_TRUE(rig.Recover().ok());
+    fs::remove(rig.journal());
+    RemoveRescued(rig);
     for (const ApplyOutcome& outcome : rig.Apply(options).outcomes) {
       applied += outcome.result == ApplyOutcome::Result::kApplied ? 1 : 0;
     }
@@ -206,7 +242,7 @@ TEST_P(ApplyRace, LosesNothingThatOthersPutThere) {
   for (const auto& swapper : swappers) swapper->ExpectAll();
   EXPECT_GT(applied, 0);
   EXPECT_EQ(outside.Stat("canary"), canary_before);
-  RecordProperty("applied", applied);
+  std::cout << duration.swaps() << " swaps, " << applied << " changes\n";
 }
 
 INSTANTIATE_TEST_SUITE_P(Actions, ApplyRace,
