@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/fs/compact_bytes.h"
+#include "pipeline/fs/private_directory.h"
 
 namespace sluice {
 
@@ -245,6 +246,16 @@ std::string EncodeJournalRecord(const JournalRecord& record) {
   Writer writer;
   std::visit([&writer](const auto& value) { Put(value, &writer); }, record);
   return writer.Take();
+}
+
+bool FitsJournal(const ChangeIntent& intent) {
+  // Numbers, the name in the stage directory, and what is said of a failure.
+  constexpr std::size_t kRest = 4096;
+  // The stage directory lies on the way to the path, and an outcome that failed names the path, the
+  // kept one, the path once more and the stage directory: no more than the intent and the path.
+  const std::size_t of_stage = intent.path.size() + kPrivateDirectory.size();
+  const std::size_t size = EncodeJournalRecord(intent).size();
+  return size + of_stage + intent.path.size() + kRest <= kMaxJournalRecordBytes;
 }
 
 std::optional<JournalRecord> DecodeJournalRecord(std::string_view bytes) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "pipeline/fs/path_text.h"
+#include "pipeline/stages/apply/journal_record.h"
 #include "pipeline/stages/apply/live_database.h"
 
 namespace sluice {
@@ -229,6 +230,7 @@ Preparation::Verdict Preparation::LookAt(const PlanCopy& copy, PreparedChange& c
     return Skip(SkipReason::kLiveDatabase);
   }
   if (auto verdict = CheckSymlink(change)) return verdict;
+  if (!FitsJournal(change.intent)) return Skip(SkipReason::kUnsupported, "journal");
   if (auto reason = TakeLease(fs, old.fd.get(), UnleasedOf(options_), &change.lease)) {
     return Skip(*reason);
   }

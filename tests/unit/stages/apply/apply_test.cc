@@ -18,6 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "pipeline/stages/apply/journal_record.h"
 #include "pipeline/stages/apply/preparation.h"
 #include "tests/unit/stages/apply/apply_rig.h"
 #include "tests/unit/stages/apply/hooked_fs_ops.h"
@@ -119,6 +120,17 @@ TEST(Apply, KeepsOneMoreCopyWhereLinksRunOut) {
   EXPECT_EQ(inodes.size(), kept + 1);
   EXPECT_LE(kept, 1);
   EXPECT_THAT(outcomes, SizeIs(copies - 1));
+}
+
+TEST(Apply, GoesOnBehindACopyThatTheJournalCannotHold) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  rig.MakeGroup({"c", "d"}, "other content");
+  rig.plans()[0].name = std::string(kMaxJournalRecordBytes, 'p');
+  const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink));
+  ASSERT_THAT(outcomes, SizeIs(2));
+  EXPECT_EQ(outcomes[0].skip_reason, SkipReason::kUnsupported);
+  EXPECT_EQ(outcomes[1].result, Result::kApplied);
 }
 
 TEST(Apply, WalksAGroupWithMoreCopiesThanABatch) {
@@ -256,6 +268,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"OutsideOfTheRoots",
                 [](ApplyRig& rig) { rig.plans()[0].plan.copies[1].file.path = "/etc/passwd"; },
                 SkipReason::kNotAllowed},
+        // What else of an intent can be so large cannot be made on every file system.
+        Refusal{
+            "TooLargeForTheJournal",
+            [](ApplyRig& rig) { rig.plans()[0].name = std::string(kMaxJournalRecordBytes, 'p'); },
+            SkipReason::kUnsupported},
         Refusal{"AnotherDevice",
                 [](ApplyRig& rig) { rig.plans()[0].plan.copies[1].file.stat.device = 1; },
                 SkipReason::kChanged}),
