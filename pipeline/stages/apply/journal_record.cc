@@ -211,6 +211,8 @@ void Put(const ChangeIntent& intent, Writer* to) {
   to->Bytes(intent.stage_directory);
   to->Bytes(intent.stage_name);
   to->Bytes(intent.symlink_target);
+  to->Number(intent.keeps_old ? 1 : 0);
+  to->Number(intent.freed_bytes);
 }
 
 ChangeIntent TakeIntent(Reader* from) {
@@ -227,7 +229,9 @@ ChangeIntent TakeIntent(Reader* from) {
           .metadata = TakeMetadata(from),
           .stage_directory = from->Bytes(),
           .stage_name = from->Bytes(),
-          .symlink_target = from->Bytes()};
+          .symlink_target = from->Bytes(),
+          .keeps_old = from->Bool(),
+          .freed_bytes = from->Number()};
 }
 
 void Put(const ChangeDone& done, Writer* to) {

@@ -276,10 +276,12 @@ Preparation::Verdict Preparation::FindStage(PreparedChange& change) {
 
 void Preparation::Account(PreparedChange& change) {
   const FileStat& stat = change.old.stat;
+  change.intent.keeps_old =
+      action() == Action::kRemove && options_.removed == ApplyOptions::Removed::kQuarantine;
   if (names_.id != IdOf(stat)) {
     names_ = {.id = IdOf(stat), .links = stat.link_count, .changed = 0};
   } else if (names_.links == 0) {  // Its first names were changed by an earlier run.
-    names_.links = stat.link_count + names_.changed;
+    names_.links = stat.link_count + (change.intent.keeps_old ? 0 : names_.changed);
   }
   ++names_.changed;
   if (action() == Action::kHardlink) {
@@ -290,9 +292,8 @@ void Preparation::Account(PreparedChange& change) {
   std::uint64_t bytes = 0;
   const bool goes = action() == Action::kReflink || names_.changed == names_.links;
   if (goes) (void)deps_.fs.ExclusiveBytes(change.old.fd.get(), &bytes);
-  const bool pends =
-      action() == Action::kRemove && options_.removed == ApplyOptions::Removed::kQuarantine;
-  (pends ? change.outcome.pending_bytes : change.outcome.recovered_bytes) = bytes;
+  change.intent.freed_bytes = bytes;
+  (change.intent.keeps_old ? change.outcome.pending_bytes : change.outcome.recovered_bytes) = bytes;
 }
 
 Task<Preparation::Prepared> Preparation::Prepare(ApplyPosition position, const PlanCopy& copy) {

@@ -9,6 +9,13 @@
 //   another's     ours         had met another's file: it gets its place back
 //   none          ours         was done
 //
+// A removal, which makes nothing new:
+//
+//   none          old          had not begun
+//   old           any          was made: it stays, or goes as above
+//   another's     any          had met another's file: it gets its place back
+//   none          none         was made, where nothing is kept; otherwise had not begun
+//
 // "Ours" is known by the kept inode, or by the target of the symbolic link; of a copy that an undo
 // made, by the path still being old.
 
@@ -78,7 +85,10 @@ class ChangeRecovery final {
 
   ApplyOutcome Decide() {
     if (intent_.action == Action::kRemove) return DecideMove();
-    if (!staged_) return IsOurs(current_, at_.directory.get(), at_.name) ? Applied(0) : Aborted();
+    if (!staged_) {
+      const bool is_done = IsOurs(current_, at_.directory.get(), at_.name);
+      return is_done ? Applied(intent_.freed_bytes) : Aborted();
+    }
     if (IsOld(staged_)) return FinishExchange();
     if (IsOld(current_) || IsOurs(staged_, stage_.directory.get(), intent_.stage_name)) {
       return DropNew();
@@ -89,10 +99,19 @@ class ChangeRecovery final {
 
   ApplyOutcome DecideMove() {
     if (intent_.undo) return staged_ ? Aborted() : Applied(0);
-    if (!IsOld(staged_)) return Aborted();
+    if (staged_ && !IsOld(staged_)) return PutBack();
+    if (!intent_.keeps_old) return DecideRemoval();
+    if (!staged_) return Aborted();
     ApplyOutcome outcome = Applied(0);
-    if (staged_->link_count == 1) outcome.pending_bytes = staged_->allocated_bytes;
+    outcome.pending_bytes = intent_.freed_bytes;
     return outcome;
+  }
+
+  ApplyOutcome DecideRemoval() {
+    if (!staged_) return has_name_ && !current_ ? Applied(intent_.freed_bytes) : Aborted();
+    std::uint64_t bytes = 0;
+    if (staged_->link_count == 1 && !LivesOn(&bytes)) return PutBack();
+    return DropOld(bytes);
   }
 
   bool IsOld(const Stat& stat) const { return stat && IdOf(*stat) == intent_.old_inode; }
@@ -118,6 +137,14 @@ class ChangeRecovery final {
     return error ? Failed(*error) : Aborted();
   }
 
+  // What was moved away, and is not to go.
+  ApplyOutcome PutBack() {
+    const int error = has_name_ ? fs_.MoveNoReplace(stage_.directory.get(), intent_.stage_name,
+                                                    at_.directory.get(), at_.name)
+                                : ENOENT;
+    return error == 0 ? Aborted() : Failed(Rescue(fs_, stage_, intent_.stage_name, error));
+  }
+
   // The old object is out. It may go if its bytes live on; leases have not been held since the
   // crash, so they are compared again.
   ApplyOutcome FinishExchange() {
@@ -127,6 +154,10 @@ class ChangeRecovery final {
       if (IsOurs(current_, at_.directory.get(), at_.name)) return GiveBack();
       return Failed(Rescue(fs_, stage_, intent_.stage_name, EBUSY));
     }
+    return DropOld(bytes);
+  }
+
+  ApplyOutcome DropOld(std::uint64_t bytes) {
     if (has_name_) {
       if (const int error = fs_.Sync(at_.directory.get())) {
         return Failed(ErrorOfChange("sync", error));
