@@ -23,13 +23,10 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -37,6 +34,7 @@
 #include "pipeline/fs/path_text.h"
 #include "pipeline/stages/apply/apply.h"
 #include "pipeline/stages/apply/content_check.h"
+#include "pipeline/stages/apply/journal_changes.h"
 #include "pipeline/stages/apply/journal_tail.h"
 #include "pipeline/stages/apply/placement.h"
 #include "pipeline/stages/apply/preparation.h"
@@ -55,7 +53,8 @@ class ChangeRecovery final {
     Look();
     if (!is_there_) {
       return absl::UnavailableError(
-          absl::StrCat(PrintablePath(intent_.path), " cannot be reached"));
+          absl::StrCat("a change of ", PrintablePath(intent_.path),
+                       " cannot be brought to its end: its file system is not mounted"));
     }
     ApplyOutcome outcome = Decide();
     // What was done to names is durable before the journal says how it ended.
@@ -223,48 +222,18 @@ class ChangeRecovery final {
   Stat current_;  // At the path.
 };
 
-// What a journal says, in constant memory.
-struct Changes {
-  std::map<ApplyPosition, ChangeIntent> open;  // Not ended: at most a batch.
-  std::set<std::string> stages;                // Where objects were made; one a mount.
-};
-
-// Calls `on_end(intent, outcome)` for each change that has ended.
-template <typename OnEnd>
-absl::StatusOr<Changes> ReadChanges(const std::string& journal_path, OnEnd on_end) {
-  Changes changes;
-  absl::StatusOr<ApplyJournal::Reader> reader = ApplyJournal::Reader::Open(journal_path);
-  if (absl::IsNotFound(reader.status())) return changes;
-  if (!reader.ok()) return reader.status();
-  while (true) {
-    absl::StatusOr<std::optional<JournalRecord>> record = reader->Next();
-    if (!record.ok()) return record.status();
-    if (!*record) return changes;
-    if (auto* intent = std::get_if<ChangeIntent>(&**record)) {
-      if (changes.stages.size() < StageDirectories::kMaxMounts) {
-        changes.stages.insert(intent->stage_directory);
-      }
-      changes.open.insert_or_assign(intent->position, std::move(*intent));
-      continue;
-    }
-    const ChangeDone& done = std::get<ChangeDone>(**record);
-    if (const auto found = changes.open.find(done.position); found != changes.open.end()) {
-      on_end(found->second, done.outcome);
-      changes.open.erase(found);
-    }
-  }
-}
-
 }  // namespace
 
 absl::Status RecoverJournal(FsOps& fs, const AllowedRoots& roots, const std::string& journal_path) {
-  const absl::StatusOr<Changes> changes = ReadChanges(journal_path, [](auto&, auto&) {});
-  if (!changes.ok()) return changes.status();
+  JournalChanges changes;
+  if (absl::Status read = ReadChanges(journal_path, [](auto&, auto&) {}, &changes); !read.ok()) {
+    return read;
+  }
   absl::Status unreachable;
-  if (!changes->open.empty()) {
+  if (!changes.open.empty()) {
     absl::StatusOr<std::unique_ptr<ApplyJournal>> journal = ApplyJournal::Open(journal_path);
     if (!journal.ok()) return journal.status();
-    for (const auto& [position, intent] : changes->open) {
+    for (const auto& [position, intent] : changes.open) {
       absl::StatusOr<ApplyOutcome> outcome = ChangeRecovery(fs, roots, intent).Recover();
       if (!outcome.ok()) {
         unreachable = outcome.status();
@@ -275,30 +244,8 @@ absl::Status RecoverJournal(FsOps& fs, const AllowedRoots& roots, const std::str
     }
     if (absl::Status status = (*journal)->Sync(); !status.ok()) return status;
   }
-  for (const std::string& stage : changes->stages) RemoveStageIfEmpty(fs, roots, stage);
+  for (const std::string& stage : changes.stages) RemoveStageIfEmpty(fs, roots, stage);
   return unreachable;
-}
-
-absl::Status DiscardKept(FsOps& fs, const AllowedRoots& roots, const std::string& journal_path) {
-  std::string stage_path;
-  StageDirectory stage;
-  const auto discard = [&](const ChangeIntent& intent, const ApplyOutcome& outcome) {
-    const bool kept = intent.action == Action::kRemove && !intent.undo &&
-                      outcome.result == ApplyOutcome::Result::kApplied;
-    if (!kept) return;
-    if (std::exchange(stage_path, intent.stage_directory) != intent.stage_directory) {
-      stage = {};
-      (void)OpenStage(fs, roots, stage_path, &stage);
-    }
-    // What was restored is not there any more.
-    if (stage.directory.valid()) {
-      (void)UnlinkVerified(fs, stage, intent.stage_name, intent.old_inode);
-    }
-  };
-  const absl::StatusOr<Changes> changes = ReadChanges(journal_path, discard);
-  if (!changes.ok()) return changes.status();
-  for (const std::string& path : changes->stages) RemoveStageIfEmpty(fs, roots, path);
-  return absl::OkStatus();
 }
 
 }  // namespace sluice
