@@ -166,10 +166,13 @@ absl::Status JobManager::Cancel(const std::shared_ptr<Job>& job) {
   return status;
 }
 
-absl::Status JobManager::Delete(const std::shared_ptr<Job>& job) {
+absl::Status JobManager::Delete(const std::shared_ptr<Job>& job, IfUndoable if_undoable) {
   // Before the job, and so by the next try where this one comes no further.
   if (job->spec().has_apply() && IsFinal(job->state())) {
-    if (absl::Status status = environment_.journals.Discard(job->id()); !status.ok()) return status;
+    const auto if_damaged = if_undoable == IfUndoable::kDiscard ? ApplyJournals::IfDamaged::kRemove
+                                                                : ApplyJournals::IfDamaged::kFail;
+    absl::Status status = environment_.journals.Discard(job->id(), if_damaged);
+    if (!status.ok()) return status;
   }
   if (absl::Status status = job->Delete(); !status.ok()) return status;
   table_.Remove(job->id());
@@ -221,7 +224,7 @@ absl::StatusOr<v1::Job> JobManager::Delete(const std::string& name, IfUndoable i
                      google::protobuf::util::TimeUtil::ToString(before.undo_expire_time()),
                      "; discard_undo gives that up"));
   }
-  if (absl::Status status = Delete(*job); !status.ok()) return status;
+  if (absl::Status status = Delete(*job, if_undoable); !status.ok()) return status;
   return before;
 }
 

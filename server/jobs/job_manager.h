@@ -78,8 +78,10 @@ class JobManager final {
   // Of a job that somebody has: the same.
   absl::Status Pause(const std::shared_ptr<Job>& job);
   absl::Status Cancel(const std::shared_ptr<Job>& job);
-  // With what it could be undone with. REQUIRES: it is none of NeededJobs.
-  absl::Status Delete(const std::shared_ptr<Job>& job);
+  // With what it could be undone with; kDiscard: also where its journal cannot be read. REQUIRES:
+  // it is none of NeededJobs.
+  absl::Status Delete(const std::shared_ptr<Job>& job,
+                      IfUndoable if_undoable = IfUndoable::kRefuse);
 
   JobTable& table() { return table_; }
   // Ids of the jobs whose results a job that has not ended reads.

@@ -42,6 +42,8 @@ class JobRig final {
   JobManager& manager() { return *manager_; }
   Catalog& catalog() { return *catalog_; }
   const ApplyJournals& journals() const { return journals_; }
+  // What was said of them.
+  const std::vector<std::string>& journal_reports() const { return journal_reports_; }
 
   // As a server that is stopped and started again.
   void Restart(ResumeJobs policy = ResumeJobs::kAuto) {
@@ -117,7 +119,10 @@ class JobRig final {
   FileContentDigester real_digester_{roots_};
   ContentDigester& digester_;
   SystemClock clock_;
-  const ApplyJournals journals_{SystemFsOps(), roots_, data_.path()};
+  std::vector<std::string> journal_reports_;
+  const ApplyJournals journals_{
+      SystemFsOps(), roots_, data_.path(),
+      [this](const std::string& text) { journal_reports_.push_back(text); }};
   ThreadPool threads_{3};
   std::unique_ptr<Catalog> catalog_;
   std::optional<JobEnvironment> environment_;
