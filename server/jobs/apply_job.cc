@@ -44,6 +44,10 @@ absl::Status CheckWorld(const v1::JobSpec& spec, const JobEnvironment& environme
   return CheckApplyWorld(spec.apply(), environment);
 }
 
+absl::Status CheckBeside(const v1::JobSpec& spec, const v1::Job& unended) {
+  return CheckApplyBeside(spec.apply(), unended);
+}
+
 // How far earlier runs came: in text "{plan_sequence}.{copy}.{changes}".
 struct Progress {
   ApplyPosition position;
@@ -178,7 +182,8 @@ JobKind ApplyJobKind() {
           .inputs = InputsOf,
           .check_fields = CheckFields,
           .check_world = CheckWorld,
-          .start = Start};
+          .start = Start,
+          .check_beside = CheckBeside};
 }
 
 }  // namespace sluice
