@@ -318,6 +318,7 @@ Task<Preparation::Prepared> Preparation::Prepare(ApplyPosition position, const P
                    .size = plan_->plan.size};
   if (!verdict) verdict = co_await PinKept();
   if (!verdict) verdict = LookAt(copy, change);
+  if (verdict) deps_.counters.LowerBytesTotal(plan_->plan.size);
   if (!verdict) verdict = co_await CheckContent(change);
   if (!verdict && BecomesSource(change)) verdict = Skip(SkipReason::kKeptAsSource);
   if (!verdict) verdict = FindStage(change);

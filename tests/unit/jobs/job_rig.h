@@ -1,6 +1,7 @@
 #ifndef SLUICE_TESTS_UNIT_JOBS_JOB_RIG_H_
 #define SLUICE_TESTS_UNIT_JOBS_JOB_RIG_H_
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -68,9 +69,11 @@ class JobRig final {
 
   // Follows the job to its end; all its events.
   std::vector<v1::JobEvent> Follow(const std::shared_ptr<Job>& job) {
-    return SyncWait(FollowTask(Parsed(EventStream(
-        job, 1, {},
-        {.executor = threads_, .clock = clock_, .stop = {}, .draining = manager_->draining()}))));
+    return SyncWait(FollowTask(Stream(job), SIZE_MAX));
+  }
+  // Its first events, then turns away.
+  std::vector<v1::JobEvent> FollowForAWhile(const std::shared_ptr<Job>& job) {
+    return SyncWait(FollowTask(Stream(job), 1));
   }
   std::vector<v1::JobEvent> RunToEnd(v1::JobSpec spec) {
     return Follow(Value(Start(std::move(spec))));
@@ -82,9 +85,18 @@ class JobRig final {
   }
 
  private:
-  static Task<std::vector<v1::JobEvent>> FollowTask(AsyncGenerator<v1::EventBatch> stream) {
+  AsyncGenerator<v1::EventBatch> Stream(const std::shared_ptr<Job>& job) {
+    return Parsed(EventStream(
+        job, 1, {},
+        {.executor = threads_, .clock = clock_, .stop = {}, .draining = manager_->draining()}));
+  }
+  // Until there are so many, or no more.
+  static Task<std::vector<v1::JobEvent>> FollowTask(AsyncGenerator<v1::EventBatch> stream,
+                                                    std::size_t count) {
     std::vector<v1::JobEvent> events;
-    while (auto batch = co_await stream.Next()) {
+    while (events.size() < count) {
+      auto batch = co_await stream.Next();
+      if (!batch) break;
       events.insert(events.end(), batch->events().begin(), batch->events().end());
     }
     co_return events;
