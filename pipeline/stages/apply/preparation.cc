@@ -231,9 +231,7 @@ Preparation::Verdict Preparation::LookAt(const PlanCopy& copy, PreparedChange& c
   }
   if (auto verdict = CheckSymlink(change)) return verdict;
   if (!FitsJournal(change.intent)) return Skip(SkipReason::kUnsupported, "journal");
-  if (auto reason = TakeLease(fs, old.fd.get(), UnleasedOf(options_), &change.lease)) {
-    return Skip(*reason);
-  }
+  if (auto error = TakeLease(fs, old.fd.get(), UnleasedOf(options_), &change.lease)) return error;
   // From here on nobody can write to it unnoticed: this is the version that counts.
   if (const int error = fs.Stat(old.fd.get(), &old.stat)) return Fail("stat", error);
   if (auto verdict = CheckVersion(copy.file.stat, old.stat)) return verdict;

@@ -60,9 +60,7 @@ Restoration::Verdict Restoration::PinSource() {
   }
   if (is_path && source_.id() != current_) return Skip(SkipReason::kChanged);
   const Unleased unleased = options_.allow_unleased ? Unleased::kAllow : Unleased::kRefuse;
-  if (auto reason = TakeLease(deps_.fs, source_.fd.get(), unleased, &lease_)) {
-    return Skip(*reason);
-  }
+  if (auto error = TakeLease(deps_.fs, source_.fd.get(), unleased, &lease_)) return error;
   if (const int error = deps_.fs.Stat(source_.fd.get(), &source_.stat)) {
     return ErrorOfChange("stat", error);
   }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -290,6 +291,40 @@ TEST(Apply, LeavesAloneWhatIsOpenForWriting) {
             SkipReason::kBusy);
   ::munmap(mapped, 7);
   EXPECT_EQ(OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink))[0].result, Result::kApplied);
+}
+
+// The outcome for "b", where the request for its lease fails so.
+ApplyOutcome WithoutLease(int error, bool allow_unleased) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  int leases = 0;
+  HookedFsOps fs([&](std::string_view call) {
+    return call == "TakeReadLease" && ++leases == 2 ? error : 0;  // The first is that of "a".
+  });
+  ApplyOptions options = ApplyRig::Executing(Action::kHardlink);
+  options.allow_unleased = allow_unleased;
+  const auto outcomes = rig.Apply(options, fs).outcomes;
+  EXPECT_THAT(outcomes, SizeIs(1));
+  const bool applied = outcomes[0].result == Result::kApplied;
+  EXPECT_EQ(rig.tree().Stat("a").inode == rig.tree().Stat("b").inode, applied);
+  return outcomes[0];
+}
+
+TEST(Apply, DoesWithoutLeasesWhereThereAreNoneAndThatIsAllowed) {
+  for (const int error : {EINVAL, EOPNOTSUPP, ENOSYS, ENOLCK}) {
+    EXPECT_EQ(WithoutLease(error, true).result, Result::kApplied) << error;
+    EXPECT_EQ(WithoutLease(error, false).skip_reason, SkipReason::kLeasesUnsupported) << error;
+  }
+}
+
+TEST(Apply, DoesNotDoWithoutALeaseThatItMayNotTakeOrCannotGet) {
+  for (const bool allow_unleased : {false, true}) {
+    EXPECT_EQ(WithoutLease(EAGAIN, allow_unleased).skip_reason, SkipReason::kBusy);
+    for (const int error : {EACCES, EPERM}) {
+      EXPECT_EQ(WithoutLease(error, allow_unleased).skip_reason, SkipReason::kPermissionDenied);
+    }
+    EXPECT_EQ(WithoutLease(ENOMEM, allow_unleased).result, Result::kFailed);
+  }
 }
 
 TEST(Apply, LeavesALiveDatabaseAlone) {
