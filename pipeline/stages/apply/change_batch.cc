@@ -55,6 +55,7 @@ int ChangeBatch::SyncNames() {
   const StageDirectory* synced_stage = nullptr;
   for (const Slot& slot : slots_) {
     if (!slot.change || !slot.change->stage) continue;
+    if (!slot.change->stage->directory.valid()) continue;  // Nothing has been done there.
     const PinnedName& at = slot.change->old.at;
     const auto directory = [](const PinnedName& name) {
       return name.path.substr(0, name.path.size() - name.name.size());

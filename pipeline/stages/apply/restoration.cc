@@ -146,6 +146,7 @@ Restoration::Verdict Restoration::PlaceCopy(int copy) {
 }
 
 Task<Restoration::Verdict> Restoration::PutCopy() {
+  if (auto made = MakeStage(deps_.fs, *stage_)) co_return made;
   const std::string& name = intent_.stage_name;
   UniqueFd copy;
   const int error =

@@ -130,6 +130,9 @@ void CheckBytes(ApplyRig& rig, const Case& param) {
   if (param.action != Action::kRemove) EXPECT_EQ(contents.size(), expected.size());
 }
 
+// Nothing is left of the private directory but what an undo needs.
+void CheckPrivate(ApplyRig& rig) { EXPECT_EQ(rig.HasPrivateDirectory(), rig.CountPrivate() > 0); }
+
 void CheckEnd(ApplyRig& rig, const Case& param) {
   CheckBytes(rig, param);
   const bool removed = param.action == Action::kRemove && !param.undo;
@@ -154,6 +157,7 @@ TEST_P(ApplyCrash, BeforeAnyCallLosesNothingAndConverges) {
     CheckBytes(rig, GetParam());
     ASSERT_TRUE(Mend(rig, GetParam()).ok()) << n;
     CheckBytes(rig, GetParam());
+    CheckPrivate(rig);
     const std::vector<ApplyOutcome> outcomes = Work(rig, GetParam());
     CheckEnd(rig, GetParam());
     // Of a reflink that has been made it cannot be seen any more what it gave back.
@@ -173,6 +177,7 @@ TEST_P(ApplyCrash, DuringItsOwnRecoveryConvergesToo) {
       killed_again = KilledBefore(m, [&](FsOps& fs) { (void)Mend(rig, GetParam(), fs); });
       CheckBytes(rig, GetParam());
       ASSERT_TRUE(Mend(rig, GetParam()).ok());
+      CheckPrivate(rig);
       Work(rig, GetParam());
       CheckEnd(rig, GetParam());
       ASSERT_FALSE(HasFailure()) << "killed before call " << n << ", then before " << m;
