@@ -103,7 +103,7 @@ std::string SkipReasonText(Outcome::SkipReason reason) {
     case Outcome::SKIP_REASON_NOT_ALLOWED:
       return "outside of the allowed roots, or through a symbolic link";
     case Outcome::SKIP_REASON_UNSUPPORTED:
-      return "its file system cannot do it";
+      return "its file system cannot do it, or its path is too long";
     case Outcome::SKIP_REASON_READ_ONLY:
       return "on a read-only mount";
     case Outcome::SKIP_REASON_PERMISSION_DENIED:

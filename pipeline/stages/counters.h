@@ -38,15 +38,20 @@ struct PipelineCounters {
   // The walk has ended: `enumerate` is all there is.
   std::atomic<bool> enumerated_all = false;
   // What will have been done at the end, as far as that is known (0: not yet): items of `digest` in
-  // a scan and of `group` in a reconciliation, and bytes of `digest`. Upper bounds: what turns out
-  // to be another name of the same inode, or fails, or need not be read to its end, was counted.
+  // a scan, of `group` in a reconciliation and of `apply`; bytes of `digest` and `apply`. Upper
+  // bounds: what turns out to be another name of the same inode, or fails, or need not be read to
+  // its end, was counted.
   std::atomic<std::uint64_t> items_total = 0;
   std::atomic<std::uint64_t> bytes_total = 0;
 
-  // So many of the items that were expected do not come.
-  void LowerItemsTotal(std::uint64_t count) {
-    if (items_total.load(std::memory_order_relaxed) == 0) return;
-    items_total.fetch_sub(count, std::memory_order_relaxed);
+  // So many of the items, or bytes, that were expected do not come.
+  void LowerItemsTotal(std::uint64_t count) { Lower(items_total, count); }
+  void LowerBytesTotal(std::uint64_t count) { Lower(bytes_total, count); }
+
+ private:
+  static void Lower(std::atomic<std::uint64_t>& total, std::uint64_t count) {
+    if (total.load(std::memory_order_relaxed) == 0) return;
+    total.fetch_sub(count, std::memory_order_relaxed);
   }
 };
 

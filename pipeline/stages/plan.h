@@ -44,6 +44,11 @@ struct Plan {
   std::uint64_t total_recoverable_bytes = 0;
 };
 
+// Whether a copy is the source of truth, which stays.
+inline bool IsKept(const PlanCopy& copy, const Plan& plan) {
+  return copy.file.path == plan.source_of_truth.path;
+}
+
 // Copies in one part of a plan.
 inline constexpr std::size_t kMaxCopiesPerPart = 256;
 // Bytes of paths in one part of a plan (one path may exceed it by itself).

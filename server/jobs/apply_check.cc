@@ -186,6 +186,17 @@ absl::Status CheckApplyWorld(const v1::ApplySpec& spec, const JobEnvironment& en
   return CheckPlansExist(spec, id, environment.catalog);
 }
 
+absl::Status CheckApplyBeside(const v1::ApplySpec& spec, const v1::Job& unended) {
+  const v1::ApplySpec& other = unended.spec().apply();
+  const bool is_same = !spec.undo_of().empty() && spec.undo_of() == other.undo_of();
+  if (!is_same || IsDryRun(spec) || IsDryRun(other)) return absl::OkStatus();
+  return PreconditionError(
+      "ALREADY_BEING_UNDONE", spec.undo_of(),
+      absl::StrCat("spec.apply.undo_of: ", spec.undo_of(), " is being undone by ", unended.name(),
+                   ", which has not ended"),
+      {{"job", unended.name()}});
+}
+
 std::optional<std::string> InputOfApply(const v1::ApplySpec& spec) {
   if (!spec.plans().empty()) return JobIdOfPlan(spec.plans(0));
   return IdFromName(spec.undo_of().empty() ? spec.reconcile_job() : spec.undo_of(), "jobs");

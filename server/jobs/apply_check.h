@@ -15,6 +15,9 @@ namespace sluice {
 void CheckApplyFields(const v1::ApplySpec& spec, FieldViolations& violations);
 // REQUIRES: CheckApplyFields found nothing. Of plans that are named, all that the job has are read.
 absl::Status CheckApplyWorld(const v1::ApplySpec& spec, const JobEnvironment& environment);
+// Of two that undo the same job, each would take the other's changes for somebody else's: the
+// second one is refused until the first has ended. REQUIRES: CheckApplyFields found nothing.
+absl::Status CheckApplyBeside(const v1::ApplySpec& spec, const v1::Job& unended);
 
 // Id of the job whose plans are carried out, or which is undone; nullopt for a wrong name.
 std::optional<std::string> InputOfApply(const v1::ApplySpec& spec);

@@ -18,6 +18,7 @@
 #include "server/jobs/apply_journals.h"
 #include "server/jobs/convert_outcome.h"
 #include "server/jobs/convert_plan.h"
+#include "server/jobs/job.h"
 
 namespace sluice {
 namespace {
@@ -42,6 +43,10 @@ void CheckFields(const v1::JobSpec& spec, FieldViolations& violations) {
 
 absl::Status CheckWorld(const v1::JobSpec& spec, const JobEnvironment& environment) {
   return CheckApplyWorld(spec.apply(), environment);
+}
+
+absl::Status CheckBeside(const v1::JobSpec& spec, const v1::Job& unended) {
+  return CheckApplyBeside(spec.apply(), unended);
 }
 
 // How far earlier runs came: in text "{plan_sequence}.{copy}.{changes}".
@@ -150,9 +155,25 @@ AsyncGenerator<ApplyItem> Items(const std::optional<Progress>& earlier, const Jo
   return Undo(journals.PathOf(undone), options, std::move(deps));
 }
 
+// What is left to do, where that need not be looked for: named plans would have to be read, and of
+// the bytes that earlier runs have compared nothing is known.
+void SetTotals(const JobRun& run, const JobEnvironment& environment) {
+  const v1::ApplySpec& spec = run.spec.apply();
+  if (!spec.plans().empty()) return;
+  const auto counters_of = [&](const std::string& id) {
+    return ValueOrThrow(ParseJob(ValueOrThrow(environment.catalog.GetJob(id)))).counters();
+  };
+  const v1::JobCounters input = counters_of(*InputOfApply(spec));
+  const std::uint64_t done = counters_of(run.job_id).items();
+  const std::uint64_t items = spec.undo_of().empty() ? input.copies() : input.changes();
+  if (items > done) run.counters.items_total = items - done;
+  if (done == 0 && spec.undo_of().empty()) run.counters.bytes_total = input.copy_bytes();
+}
+
 AsyncGenerator<JobItem> Start(const JobRun& run, const JobEnvironment& environment) {
   const std::optional<Progress> earlier = Progress::Parse(run.checkpoint);
   Progress progress = earlier.value_or(Progress{});
+  SetTotals(run, environment);
   auto items = Items(earlier, run, environment);
   while (auto item = co_await items.Next()) {
     if (auto* outcome = std::get_if<ApplyOutcome>(&*item)) {
@@ -178,7 +199,8 @@ JobKind ApplyJobKind() {
           .inputs = InputsOf,
           .check_fields = CheckFields,
           .check_world = CheckWorld,
-          .start = Start};
+          .start = Start,
+          .check_beside = CheckBeside};
 }
 
 }  // namespace sluice

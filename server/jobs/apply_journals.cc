@@ -14,6 +14,7 @@
 
 #include "pipeline/stages/apply/apply.h"
 #include "server/jobs/convert.h"
+#include "server/jobs/errors.h"
 #include "server/jobs/job_id.h"
 
 namespace sluice {
@@ -33,6 +34,25 @@ bool HasApplied(const std::string& path) {
     const auto* done = std::get_if<ChangeDone>(&**record);
     if (done != nullptr && done->outcome.result == ApplyOutcome::Result::kApplied) return true;
   }
+}
+
+// With what a client can do about it.
+absl::Status Described(const absl::Status& status, const std::string& job_id) {
+  if (absl::IsUnavailable(status)) {
+    return MakeError(status.code(), "JOURNAL_UNAVAILABLE",
+                     absl::StrCat("jobs/", job_id, ": ", status.message(),
+                                  "; when that is mended it can be tried again, or else the "
+                                  "journal of the job be removed by hand"),
+                     {{"job", absl::StrCat("jobs/", job_id)}});
+  }
+  if (absl::IsDataLoss(status)) {
+    return MakeError(status.code(), "JOURNAL_DAMAGED",
+                     absl::StrCat("jobs/", job_id, ": ", status.message(),
+                                  "; what it did cannot be undone, and deleting the job with "
+                                  "discard_undo removes the journal"),
+                     {{"job", absl::StrCat("jobs/", job_id)}});
+  }
+  return status;
 }
 
 }  // namespace
@@ -69,29 +89,41 @@ absl::StatusOr<std::vector<std::string>> ApplyJournals::List() const {
 }
 
 absl::Status ApplyJournals::Recover(const std::string& job_id) const {
-  return RecoverJournal(fs_, roots_, PathOf(job_id));
+  return Described(RecoverJournal(fs_, roots_, PathOf(job_id)), job_id);
 }
 
-void ApplyJournals::RecoverAll(const Report& report) const {
+void ApplyJournals::RecoverAll() const {
   const absl::StatusOr<std::vector<std::string>> ids = List();
-  if (!ids.ok()) return report(ids.status().ToString());
-  for (const std::string& id : *ids) {
-    const absl::Status status = Recover(id);
-    if (!status.ok()) {
-      report(absl::StrCat("the journal of jobs/", id, " is not recovered: ", status.ToString()));
-    }
-  }
+  if (!ids.ok()) return report_(ids.status().ToString());
+  for (const std::string& id : *ids) ReportNew(id, Recover(id));
 }
 
-absl::Status ApplyJournals::Discard(const std::string& job_id) const {
+absl::Status ApplyJournals::Discard(const std::string& job_id, IfDamaged if_damaged) const {
   const std::string path = PathOf(job_id);
   if (!Exists(job_id)) return absl::OkStatus();
   // Else nobody would know any more of what a change has left half-way.
-  if (absl::Status status = Recover(job_id); !status.ok()) return status;
-  if (absl::Status status = DiscardKept(fs_, roots_, path); !status.ok()) return status;
+  absl::Status status = Recover(job_id);
+  if (status.ok() || absl::IsDataLoss(status)) {
+    status = Described(DiscardKept(fs_, roots_, path), job_id);
+  }
+  const bool gives_up = absl::IsDataLoss(status) && if_damaged == IfDamaged::kRemove;
+  if (!status.ok() && !gives_up) return status;
   if (::unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat("the journal of jobs/", job_id, " cannot be removed: ",
                                              std::generic_category().message(errno)));
+}
+
+void ApplyJournals::ReportNew(const std::string& job_id, const absl::Status& status) const {
+  const std::string text = status.ok() ? "" : status.ToString();
+  {
+    std::lock_guard lock(mutex_);
+    if (status.ok()) {
+      reported_.erase(job_id);
+      return;
+    }
+    if (std::exchange(reported_[job_id], text) == text) return;
+  }
+  report_(absl::StrCat("the journal of jobs/", job_id, ": ", text));
 }
 
 // What a job did, and was stopped before it could tell, is in its journal only.

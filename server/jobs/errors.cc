@@ -83,8 +83,10 @@ absl::Status NotFoundError(std::string_view type, std::string_view name) {
 }
 
 absl::Status PreconditionError(std::string_view type, std::string_view subject,
-                               std::string_view description) {
-  absl::Status status = MakeError(absl::StatusCode::kFailedPrecondition, type, description);
+                               std::string_view description,
+                               const std::map<std::string, std::string>& metadata) {
+  absl::Status status =
+      MakeError(absl::StatusCode::kFailedPrecondition, type, description, metadata);
   google::rpc::PreconditionFailure detail;
   google::rpc::PreconditionFailure::Violation& violation = *detail.add_violations();
   violation.set_type(std::string(type));

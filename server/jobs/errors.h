@@ -49,7 +49,8 @@ absl::Status NotFoundError(std::string_view type, std::string_view name);
 
 // FAILED_PRECONDITION + PreconditionFailure.
 absl::Status PreconditionError(std::string_view type, std::string_view subject,
-                               std::string_view description);
+                               std::string_view description,
+                               const std::map<std::string, std::string>& metadata = {});
 
 // RESOURCE_EXHAUSTED + QuotaFailure + RetryInfo. `subject` names the limit ("max_streams").
 absl::Status QuotaError(std::string_view subject, std::string_view description);

@@ -68,6 +68,9 @@ struct JobKind {
   absl::Status (*check_world)(const v1::JobSpec& spec, const JobEnvironment& environment);
   // The pipeline. Nothing runs before it is pulled.
   AsyncGenerator<JobItem> (*start)(const JobRun& run, const JobEnvironment& environment);
+  // Checks a spec whose fields are right against a job that has not ended. Null: it may be started
+  // beside any.
+  absl::Status (*check_beside)(const v1::JobSpec& spec, const v1::Job& unended) = nullptr;
 };
 
 std::span<const JobKind> JobKinds();

@@ -54,8 +54,19 @@ absl::Status JobManager::Recover(ResumeJobs policy) {
 
 // ---- Starting
 
+absl::Status JobManager::CheckBeside(const v1::JobSpec& spec) {
+  const auto check_beside = FindJobKind(spec)->check_beside;
+  if (check_beside == nullptr) return absl::OkStatus();
+  return ForEachUnended(environment_.catalog, [&](const JobRecord& record) -> absl::Status {
+    const absl::StatusOr<v1::Job> job = ParseJob(record);
+    return job.ok() ? check_beside(spec, *job) : job.status();
+  });
+}
+
 absl::StatusOr<std::shared_ptr<Job>> JobManager::Start(v1::JobSpec spec,
                                                        const std::string& request_id) {
+  std::unique_lock<std::mutex> alone;
+  if (FindJobKind(spec)->check_beside != nullptr) alone = std::unique_lock(undoing_);
   RequestKey request;
   if (!request_id.empty()) {
     if (!IsUuid(request_id)) return FieldError("request_id", "must be a UUID");
@@ -63,19 +74,25 @@ absl::StatusOr<std::shared_ptr<Job>> JobManager::Start(v1::JobSpec spec,
     auto earlier = FindByRequest(request);
     if (!absl::IsNotFound(earlier.status())) return earlier;
   }
+  if (absl::Status status = CheckBeside(spec); !status.ok()) return status;
   if (absl::Status status = Reserve(); !status.ok()) return status;
+  auto job = Create(std::move(spec), request);
+  GiveBack();
+  return job;
+}
+
+absl::StatusOr<std::shared_ptr<Job>> JobManager::Create(v1::JobSpec spec,
+                                                        const RequestKey& request) {
   auto job = std::make_shared<Job>(ids_.Next(clock_.UnixNanos()), std::move(spec), request,
                                    environment_, clock_);
   table_.Add(job);
   if (absl::Status status = job->Create(); !status.ok()) {
     table_.Remove(job->id());
-    GiveBack();
     // Somebody else was first with the same request.
     if (absl::IsAlreadyExists(status) && !request.id.empty()) return FindByRequest(request);
     return CatalogError(status);
   }
   Settle(job);
-  GiveBack();
   return job;
 }
 
@@ -166,10 +183,13 @@ absl::Status JobManager::Cancel(const std::shared_ptr<Job>& job) {
   return status;
 }
 
-absl::Status JobManager::Delete(const std::shared_ptr<Job>& job) {
+absl::Status JobManager::Delete(const std::shared_ptr<Job>& job, IfUndoable if_undoable) {
   // Before the job, and so by the next try where this one comes no further.
   if (job->spec().has_apply() && IsFinal(job->state())) {
-    if (absl::Status status = environment_.journals.Discard(job->id()); !status.ok()) return status;
+    const auto if_damaged = if_undoable == IfUndoable::kDiscard ? ApplyJournals::IfDamaged::kRemove
+                                                                : ApplyJournals::IfDamaged::kFail;
+    absl::Status status = environment_.journals.Discard(job->id(), if_damaged);
+    if (!status.ok()) return status;
   }
   if (absl::Status status = job->Delete(); !status.ok()) return status;
   table_.Remove(job->id());
@@ -206,6 +226,8 @@ absl::StatusOr<v1::Job> JobManager::Resume(const std::string& name) {
 absl::StatusOr<v1::Job> JobManager::Delete(const std::string& name, IfUndoable if_undoable) {
   const absl::StatusOr<std::shared_ptr<Job>> job = Find(name);
   if (!job.ok()) return job.status();
+  std::unique_lock<std::mutex> alone;
+  if ((*job)->spec().has_apply()) alone = std::unique_lock(undoing_);
   const auto needed = NeededJobs();
   if (!needed.ok()) return needed.status();
   if (const auto found = needed->find((*job)->id()); found != needed->end()) {
@@ -221,7 +243,7 @@ absl::StatusOr<v1::Job> JobManager::Delete(const std::string& name, IfUndoable i
                      google::protobuf::util::TimeUtil::ToString(before.undo_expire_time()),
                      "; discard_undo gives that up"));
   }
-  if (absl::Status status = Delete(*job); !status.ok()) return status;
+  if (absl::Status status = Delete(*job, if_undoable); !status.ok()) return status;
   return before;
 }
 

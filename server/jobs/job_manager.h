@@ -62,7 +62,10 @@ class JobManager final {
   // Goes on with the jobs that an earlier process left unended. Called once, first.
   absl::Status Recover(ResumeJobs policy);
 
-  // Starts a job with a spec that CheckSpec returned, or finds the one that the same request
+  // Whether a job with a spec that CheckSpec returned could be started beside those that have not
+  // ended. FAILED_PRECONDITION.
+  absl::Status CheckBeside(const v1::JobSpec& spec);
+  // Starts a job with such a spec, if it passes CheckBeside, or finds the one that the same request
   // started.
   absl::StatusOr<std::shared_ptr<Job>> Start(v1::JobSpec spec, const std::string& request_id);
 
@@ -78,8 +81,10 @@ class JobManager final {
   // Of a job that somebody has: the same.
   absl::Status Pause(const std::shared_ptr<Job>& job);
   absl::Status Cancel(const std::shared_ptr<Job>& job);
-  // With what it could be undone with. REQUIRES: it is none of NeededJobs.
-  absl::Status Delete(const std::shared_ptr<Job>& job);
+  // With what it could be undone with; kDiscard: also where its journal cannot be read. REQUIRES:
+  // it is none of NeededJobs.
+  absl::Status Delete(const std::shared_ptr<Job>& job,
+                      IfUndoable if_undoable = IfUndoable::kRefuse);
 
   JobTable& table() { return table_; }
   // Ids of the jobs whose results a job that has not ended reads.
@@ -96,6 +101,7 @@ class JobManager final {
   const JobLimits& limits() const { return limits_; }
 
  private:
+  absl::StatusOr<std::shared_ptr<Job>> Create(v1::JobSpec spec, const RequestKey& request);
   absl::StatusOr<std::shared_ptr<Job>> FindByRequest(const RequestKey& request);
   // Room for one more, until Settle or GiveBack.
   absl::Status Reserve();
@@ -114,6 +120,11 @@ class JobManager final {
   JobIdGenerator ids_;
   std::stop_source draining_;
   JobScope scope_;
+
+  // Held while a job that may not run beside every other is looked at and created, and while an
+  // apply job is deleted: of two undos at once one is refused, and none begins on a journal that
+  // goes. Taken before all others; blocks on the catalog and the disk.
+  std::mutex undoing_;
 
   std::mutex mutex_;
   bool drains_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,5 +1,7 @@
 // What the runner tells a job: how a run of it begins, what it finds, and how it ends.
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +22,9 @@ struct Tally {
       items = 1;
       groups = plan->last_part ? 1 : 0;
       recoverable_bytes = plan->recoverable_bytes;
+      copies = static_cast<std::uint64_t>(std::ranges::count_if(
+          plan->copies, [&](const PlanCopy& copy) { return !IsKept(copy, *plan); }));
+      copy_bytes = copies * plan->size;
     } else if (const auto* outcome = std::get_if<ApplyOutcome>(&item)) {
       items = 1;
       AddResult(outcome->result);
@@ -50,6 +55,8 @@ struct Tally {
     results.set_total_bytes(results.total_bytes() + total_bytes);
     results.set_groups(results.groups() + groups);
     results.set_recoverable_bytes(results.recoverable_bytes() + recoverable_bytes);
+    results.set_copies(results.copies() + copies);
+    results.set_copy_bytes(results.copy_bytes() + copy_bytes);
     results.set_errors(results.errors() + errors);
     results.set_skipped(results.skipped() + skipped);
     results.set_changes(results.changes() + changes);
@@ -61,6 +68,8 @@ struct Tally {
   std::uint64_t total_bytes = 0;
   std::uint64_t groups = 0;
   std::uint64_t recoverable_bytes = 0;
+  std::uint64_t copies = 0;
+  std::uint64_t copy_bytes = 0;
   std::uint64_t errors = 0;
   std::uint64_t skipped = 0;
   std::uint64_t changes = 0;

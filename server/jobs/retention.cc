@@ -72,11 +72,13 @@ absl::Status Retention::ExpireOld(const Needed& needed) {
 }
 
 absl::Status Retention::DeleteOld(const Needed& needed) {
+  const ApplyJournals& journals = manager_.environment().journals;
   const std::int64_t before = clock_.UnixNanos() - kKeepJobs * limits_.job_retention.count();
   const auto jobs = catalog_.ListEndedJobs(Catalog::Retained::kExpired, before, kJobsARound);
   if (!jobs.ok()) return CatalogError(jobs.status());
   for (const JobRecord& job : *jobs) {
-    if (needed.contains(job.id)) continue;
+    // One that still has a journal could not be rid of it: see DiscardJournals.
+    if (needed.contains(job.id) || journals.Exists(job.id)) continue;
     const absl::StatusOr<std::shared_ptr<Job>> found = manager_.table().Find(job.id);
     if (found.ok() && (*found)->Snapshot().has_undo_expire_time()) continue;
     const absl::Status deleted = found.ok() ? manager_.Delete(*found) : found.status();
@@ -109,7 +111,8 @@ absl::StatusOr<bool> Retention::Expire(const std::string& id, const Needed& need
   return (*job)->ExpireEvents();
 }
 
-// A failure concerns one journal, and may pass: it is reported, and the next round tries again.
+// A failure concerns one journal, and may pass: it is reported once, and the next round tries
+// again.
 void Retention::DiscardJournals(const Needed& needed) {
   const ApplyJournals& journals = manager_.environment().journals;
   const absl::StatusOr<std::vector<std::string>> ids = journals.List();
@@ -124,9 +127,7 @@ void Retention::DiscardJournals(const Needed& needed) {
       if (wanted) continue;
     }
     if (status.ok() || absl::IsNotFound(status)) status = journals.Discard(id);
-    if (!status.ok()) {
-      report_(absl::StrCat("retention: the journal of jobs/", id, ": ", status.ToString()));
-    }
+    journals.ReportNew(id, status);
   }
 }
 

@@ -111,6 +111,7 @@ JobEnvironment MakeEnvironment(const AllowedRoots& roots, Catalog& catalog,
   return environment;
 }
 
+void LogWarning(const std::string& message) { spdlog::warn("{}", message); }
 void LogError(const std::string& message) { spdlog::error("{}", message); }
 
 class RunningServer final : public Server {
@@ -120,7 +121,7 @@ class RunningServer final : public Server {
         roots_(std::move(roots)),
         catalog_(std::move(catalog)),
         digester_(roots_),
-        journals_(SystemFsOps(), roots_, JournalDirectory(config.data_dir)),
+        journals_(SystemFsOps(), roots_, JournalDirectory(config.data_dir), LogWarning),
         job_threads_(JobThreads(config)),
         call_threads_(kCallThreads),
         environment_(
@@ -143,7 +144,7 @@ class RunningServer final : public Server {
 
   absl::Status Serve(const std::vector<ListenAddress>& addresses) {
     // Before any job that goes on, and also those that have ended: no change stays half-way.
-    journals_.RecoverAll(LogError);
+    journals_.RecoverAll();
     if (absl::Status status = manager_.Recover(resume_jobs_); !status.ok()) return status;
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();

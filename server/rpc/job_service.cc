@@ -225,6 +225,7 @@ grpc::ServerUnaryReactor* JobService::StartJob(grpc::CallbackServerContext* cont
         CheckSpec(request->spec(), v1::PACING_FREE_RUNNING, manager_.environment());
     if (!spec.ok()) return spec.status();
     if (request->validate_only()) {
+      if (absl::Status status = manager_.CheckBeside(*spec); !status.ok()) return status;
       *response->mutable_job()->mutable_spec() = *std::move(spec);
       return absl::OkStatus();
     }

@@ -111,7 +111,7 @@ AsyncGenerator<Outcomes> Batches(AsyncGenerator<StoredPlan> plans, const ApplyOp
     const std::vector<PlanCopy>& copies = plan->plan.copies;
     for (std::uint32_t i = 0; i < copies.size() && !applier.ended(); ++i) {
       const ApplyPosition position = {.plan_sequence = plan->sequence, .copy = i};
-      if (copies[i].file.path == plan->plan.source_of_truth.path) continue;
+      if (IsKept(copies[i], plan->plan)) continue;
       if (deps.resume_after && position <= *deps.resume_after) continue;
       if (applier.MustCommitBefore(copies[i])) co_yield applier.Commit();
       co_await applier.Take(position, copies[i]);

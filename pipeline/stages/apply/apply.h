@@ -92,7 +92,9 @@ AsyncGenerator<ApplyItem> Undo(std::string undone, ApplyOptions options, ApplyDe
 // on. UNAVAILABLE when a file system does not answer: what is left is done by the next call.
 absl::Status RecoverJournal(FsOps& fs, const AllowedRoots& roots, const std::string& journal_path);
 
-// Deletes what the changes of this journal have kept for an undo. The journal stays. Idempotent.
+// Deletes what the changes of this journal have kept for an undo, as far as it can be reached and
+// read. The journal stays. Idempotent. UNAVAILABLE when a file may still be kept, since its file
+// system is not mounted or fails: the next call deletes it. Else the reader's errors.
 absl::Status DiscardKept(FsOps& fs, const AllowedRoots& roots, const std::string& journal_path);
 
 }  // namespace sluice

@@ -100,6 +100,9 @@ std::optional<ChangeError> Reflink(FsOps& fs, PreparedChange& change) {
 
 std::optional<ChangeError> CarryOut(FsOps& fs, PreparedChange& change) {
   if (auto error = LeaseError(change)) return error;
+  if (change.stage) {
+    if (auto error = MakeStage(fs, *change.stage)) return error;
+  }
   switch (change.intent.action) {
     case Action::kHardlink:
       return Hardlink(fs, change);

@@ -32,7 +32,7 @@ struct PreparedChange {
   ChangeIntent intent;
   ApplyOutcome outcome;  // As it will be if all goes well.
   std::shared_ptr<KeptFile> kept;
-  std::shared_ptr<const StageDirectory> stage;  // Null for kReflink.
+  std::shared_ptr<StageDirectory> stage;  // Null for kReflink.
   PinnedFile old;
   Lease lease;  // On `old`.
 };
@@ -46,8 +46,8 @@ struct PreparedChange {
 //    3. Version, owner, metadata and bytes are compared.
 //    4. The kept file and its directory are durable (fsync).
 //    5. The intents of the batch are in the journal, durable (one fdatasync).
-//    6. The new object is made in the private stage directory, on the same mount.
-//    7. RENAME_EXCHANGE.                                               here
+//    6. Here: the new object is made in the private stage directory, on the same mount.
+//    7. RENAME_EXCHANGE.
 //    8. What came out is the file that was compared, and both leases hold.
 //    9. Otherwise it is exchanged back; nothing unverified is unlinked.
 //   10. The directories are durable; the old name is unlinked, and the journal told.

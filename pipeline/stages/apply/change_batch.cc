@@ -62,6 +62,7 @@ int ChangeBatch::SyncNames() {
   const PinnedName* synced = nullptr;
   for (const Slot& slot : slots_) {
     if (!slot.change || !slot.change->stage) continue;
+    if (!slot.change->stage->directory.valid()) continue;  // Nothing has been done there.
     const PinnedName& at = slot.change->old.at;
     const auto directory = [](const PinnedName& name) {
       return name.path.substr(0, name.path.size() - name.name.size());

@@ -45,6 +45,11 @@ struct ChangeIntent {
   std::string stage_directory = {};
   std::string stage_name = {};
   std::string symlink_target = {};  // kSymlink.
+  // kRemove: the old object stays where it came out, for an undo; otherwise it is unlinked.
+  bool keeps_old = false;
+  // Bytes of storage that go with the old object, as far as was known before: when it is unlinked
+  // it cannot be asked any more.
+  std::uint64_t freed_bytes = 0;
 
   bool operator==(const ChangeIntent&) const = default;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/fs/compact_bytes.h"
+#include "pipeline/fs/private_directory.h"
 
 namespace sluice {
 
@@ -210,6 +211,8 @@ void Put(const ChangeIntent& intent, Writer* to) {
   to->Bytes(intent.stage_directory);
   to->Bytes(intent.stage_name);
   to->Bytes(intent.symlink_target);
+  to->Number(intent.keeps_old ? 1 : 0);
+  to->Number(intent.freed_bytes);
 }
 
 ChangeIntent TakeIntent(Reader* from) {
@@ -226,7 +229,9 @@ ChangeIntent TakeIntent(Reader* from) {
           .metadata = TakeMetadata(from),
           .stage_directory = from->Bytes(),
           .stage_name = from->Bytes(),
-          .symlink_target = from->Bytes()};
+          .symlink_target = from->Bytes(),
+          .keeps_old = from->Bool(),
+          .freed_bytes = from->Number()};
 }
 
 void Put(const ChangeDone& done, Writer* to) {
@@ -245,6 +250,16 @@ std::string EncodeJournalRecord(const JournalRecord& record) {
   Writer writer;
   std::visit([&writer](const auto& value) { Put(value, &writer); }, record);
   return writer.Take();
+}
+
+bool FitsJournal(const ChangeIntent& intent) {
+  // Numbers, the name in the stage directory, and what is said of a failure.
+  constexpr std::size_t kRest = 4096;
+  // The stage directory lies on the way to the path, and an outcome that failed names the path, the
+  // kept one, the path once more and the stage directory: no more than the intent and the path.
+  const std::size_t of_stage = intent.path.size() + kPrivateDirectory.size();
+  const std::size_t size = EncodeJournalRecord(intent).size();
+  return size + of_stage + intent.path.size() + kRest <= kMaxJournalRecordBytes;
 }
 
 std::optional<JournalRecord> DecodeJournalRecord(std::string_view bytes) {

@@ -20,6 +20,10 @@ inline constexpr std::size_t kMaxJournalRecordBytes = 1024 * 1024;
 // another version of the file (see journal.cc).
 std::string EncodeJournalRecord(const JournalRecord& record);
 
+// Whether a journal can hold the intent with any stage directory and name, and whatever becomes of
+// it: what is decided of a change before it is known where its new object will be made.
+bool FitsJournal(const ChangeIntent& intent);
+
 // nullopt for bytes that are no record. Any bytes may be given.
 std::optional<JournalRecord> DecodeJournalRecord(std::string_view bytes);
 

@@ -53,6 +53,13 @@ bool LeasesAreBlind(std::int64_t type) {
   return std::ranges::find(kTypes, type) != kTypes.end();
 }
 
+// That no file of this file system can be leased (EINVAL also where the system has them off), as
+// opposed to this one, or now.
+bool MeansNoLeases(int error_number) {
+  return error_number == EINVAL || error_number == EOPNOTSUPP || error_number == ENOSYS ||
+         error_number == ENOLCK;
+}
+
 int OpenQuietly(FsOps& fs, const PinnedName& at, UniqueFd* fd) {
   // Only owners may leave the access time alone.
   const int error = fs.OpenBeneath(at.directory.get(), at.name, kFileFlags | O_NOATIME, 0, fd);
@@ -103,18 +110,19 @@ std::optional<ChangeError> PinFile(FsOps& fs, const AllowedRoots& roots, const s
   return OpenPinned(fs, std::move(at), pinned);
 }
 
-std::optional<SkipReason> TakeLease(FsOps& fs, int fd, Unleased unleased, Lease* lease) {
+std::optional<ChangeError> TakeLease(FsOps& fs, int fd, Unleased unleased, Lease* lease) {
   FsOps::FileSystem file_system;
-  int error = fs.StatFileSystem(fd, &file_system);
-  if (error == 0 && !LeasesAreBlind(file_system.type)) error = fs.TakeReadLease(fd);
-  if (error == 0 && !LeasesAreBlind(file_system.type)) {
+  if (const int error = fs.StatFileSystem(fd, &file_system)) return ErrorOf("lease", error);
+  const int error = LeasesAreBlind(file_system.type) ? EOPNOTSUPP : fs.TakeReadLease(fd);
+  if (error == 0) {
     *lease = Lease(fs, fd);
     return std::nullopt;
   }
-  if (error == EAGAIN) return SkipReason::kBusy;
+  if (error == EAGAIN) return Skip(SkipReason::kBusy, "lease");
+  // EACCES among them: this process may not have one, and somebody may be writing.
+  if (!MeansNoLeases(error)) return ErrorOf("lease", error);
   if (unleased == Unleased::kAllow) return std::nullopt;
-  const bool denied = error == EACCES || error == EPERM;
-  return denied ? SkipReason::kPermissionDenied : SkipReason::kLeasesUnsupported;
+  return Skip(SkipReason::kLeasesUnsupported, "lease");
 }
 
 }  // namespace sluice

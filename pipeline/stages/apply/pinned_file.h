@@ -90,9 +90,10 @@ class Lease final {
 
 enum class Unleased : std::uint8_t { kRefuse, kAllow };
 
-// Takes a lease, or none where the file system is not to be trusted with one and `unleased` allows
-// it. nullopt: done. Else kBusy, kLeasesUnsupported, kPermissionDenied.
-std::optional<SkipReason> TakeLease(FsOps& fs, int fd, Unleased unleased, Lease* lease);
+// Takes a lease, or none where the file system has none, or is not to be trusted with one, and
+// `unleased` allows it. nullopt: done. Else kBusy, kLeasesUnsupported, kPermissionDenied (the file
+// is another user's, and this process has no CAP_LEASE), or a failure.
+std::optional<ChangeError> TakeLease(FsOps& fs, int fd, Unleased unleased, Lease* lease);
 
 }  // namespace sluice
 

@@ -74,7 +74,7 @@ int UnlinkVerified(FsOps& fs, const StageDirectory& stage, const std::string& na
 
 bool IsStaged(FsOps& fs, const StageDirectory& stage, const std::string& name) {
   FileStat stat;
-  return fs.StatAt(stage.directory.get(), name, &stat) != ENOENT;
+  return stage.directory.valid() && fs.StatAt(stage.directory.get(), name, &stat) != ENOENT;
 }
 
 ChangeError Rescue(FsOps& fs, const StageDirectory& stage, const std::string& name, int cause) {

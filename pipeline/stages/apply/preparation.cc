@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "pipeline/fs/path_text.h"
+#include "pipeline/stages/apply/journal_record.h"
 #include "pipeline/stages/apply/live_database.h"
 
 namespace sluice {
@@ -229,9 +230,8 @@ Preparation::Verdict Preparation::LookAt(const PlanCopy& copy, PreparedChange& c
     return Skip(SkipReason::kLiveDatabase);
   }
   if (auto verdict = CheckSymlink(change)) return verdict;
-  if (auto reason = TakeLease(fs, old.fd.get(), UnleasedOf(options_), &change.lease)) {
-    return Skip(*reason);
-  }
+  if (!FitsJournal(change.intent)) return Skip(SkipReason::kUnsupported, "journal");
+  if (auto error = TakeLease(fs, old.fd.get(), UnleasedOf(options_), &change.lease)) return error;
   // From here on nobody can write to it unnoticed: this is the version that counts.
   if (const int error = fs.Stat(old.fd.get(), &old.stat)) return Fail("stat", error);
   if (auto verdict = CheckVersion(copy.file.stat, old.stat)) return verdict;
@@ -274,10 +274,12 @@ Preparation::Verdict Preparation::FindStage(PreparedChange& change) {
 
 void Preparation::Account(PreparedChange& change) {
   const FileStat& stat = change.old.stat;
+  change.intent.keeps_old =
+      action() == Action::kRemove && options_.removed == ApplyOptions::Removed::kQuarantine;
   if (names_.id != IdOf(stat)) {
     names_ = {.id = IdOf(stat), .links = stat.link_count, .changed = 0};
   } else if (names_.links == 0) {  // Its first names were changed by an earlier run.
-    names_.links = stat.link_count + names_.changed;
+    names_.links = stat.link_count + (change.intent.keeps_old ? 0 : names_.changed);
   }
   ++names_.changed;
   if (action() == Action::kHardlink) {
@@ -288,9 +290,8 @@ void Preparation::Account(PreparedChange& change) {
   std::uint64_t bytes = 0;
   const bool goes = action() == Action::kReflink || names_.changed == names_.links;
   if (goes) (void)deps_.fs.ExclusiveBytes(change.old.fd.get(), &bytes);
-  const bool pends =
-      action() == Action::kRemove && options_.removed == ApplyOptions::Removed::kQuarantine;
-  (pends ? change.outcome.pending_bytes : change.outcome.recovered_bytes) = bytes;
+  change.intent.freed_bytes = bytes;
+  (change.intent.keeps_old ? change.outcome.pending_bytes : change.outcome.recovered_bytes) = bytes;
 }
 
 Task<Preparation::Prepared> Preparation::Prepare(ApplyPosition position, const PlanCopy& copy) {
@@ -315,6 +316,7 @@ Task<Preparation::Prepared> Preparation::Prepare(ApplyPosition position, const P
                    .size = plan_->plan.size};
   if (!verdict) verdict = co_await PinKept();
   if (!verdict) verdict = LookAt(copy, change);
+  if (verdict) deps_.counters.LowerBytesTotal(plan_->plan.size);
   if (!verdict) verdict = co_await CheckContent(change);
   if (!verdict && BecomesSource(change)) verdict = Skip(SkipReason::kKeptAsSource);
   if (!verdict) verdict = FindStage(change);

@@ -9,6 +9,13 @@
 //   another's     ours         had met another's file: it gets its place back
 //   none          ours         was done
 //
+// A removal, which makes nothing new:
+//
+//   none          old          had not begun
+//   old           any          was made: it stays, or goes as above
+//   another's     any          had met another's file: it gets its place back
+//   none          none         was made, where nothing is kept; otherwise had not begun
+//
 // "Ours" is known by the kept inode, or by the target of the symbolic link; of a copy that an undo
 // made, by the path still being old.
 
@@ -16,13 +23,10 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -30,6 +34,7 @@
 #include "pipeline/fs/path_text.h"
 #include "pipeline/stages/apply/apply.h"
 #include "pipeline/stages/apply/content_check.h"
+#include "pipeline/stages/apply/journal_changes.h"
 #include "pipeline/stages/apply/journal_tail.h"
 #include "pipeline/stages/apply/placement.h"
 #include "pipeline/stages/apply/preparation.h"
@@ -48,7 +53,8 @@ class ChangeRecovery final {
     Look();
     if (!is_there_) {
       return absl::UnavailableError(
-          absl::StrCat(PrintablePath(intent_.path), " cannot be reached"));
+          absl::StrCat("a change of ", PrintablePath(intent_.path),
+                       " cannot be brought to its end: its file system is not mounted"));
     }
     ApplyOutcome outcome = Decide();
     // What was done to names is durable before the journal says how it ended.
@@ -78,7 +84,10 @@ class ChangeRecovery final {
 
   ApplyOutcome Decide() {
     if (intent_.action == Action::kRemove) return DecideMove();
-    if (!staged_) return IsOurs(current_, at_.directory.get(), at_.name) ? Applied(0) : Aborted();
+    if (!staged_) {
+      const bool is_done = IsOurs(current_, at_.directory.get(), at_.name);
+      return is_done ? Applied(intent_.freed_bytes) : Aborted();
+    }
     if (IsOld(staged_)) return FinishExchange();
     if (IsOld(current_) || IsOurs(staged_, stage_.directory.get(), intent_.stage_name)) {
       return DropNew();
@@ -89,10 +98,19 @@ class ChangeRecovery final {
 
   ApplyOutcome DecideMove() {
     if (intent_.undo) return staged_ ? Aborted() : Applied(0);
-    if (!IsOld(staged_)) return Aborted();
+    if (staged_ && !IsOld(staged_)) return PutBack();
+    if (!intent_.keeps_old) return DecideRemoval();
+    if (!staged_) return Aborted();
     ApplyOutcome outcome = Applied(0);
-    if (staged_->link_count == 1) outcome.pending_bytes = staged_->allocated_bytes;
+    outcome.pending_bytes = intent_.freed_bytes;
     return outcome;
+  }
+
+  ApplyOutcome DecideRemoval() {
+    if (!staged_) return has_name_ && !current_ ? Applied(intent_.freed_bytes) : Aborted();
+    std::uint64_t bytes = 0;
+    if (staged_->link_count == 1 && !LivesOn(&bytes)) return PutBack();
+    return DropOld(bytes);
   }
 
   bool IsOld(const Stat& stat) const { return stat && IdOf(*stat) == intent_.old_inode; }
@@ -118,6 +136,14 @@ class ChangeRecovery final {
     return error ? Failed(*error) : Aborted();
   }
 
+  // What was moved away, and is not to go.
+  ApplyOutcome PutBack() {
+    const int error = has_name_ ? fs_.MoveNoReplace(stage_.directory.get(), intent_.stage_name,
+                                                    at_.directory.get(), at_.name)
+                                : ENOENT;
+    return error == 0 ? Aborted() : Failed(Rescue(fs_, stage_, intent_.stage_name, error));
+  }
+
   // The old object is out. It may go if its bytes live on; leases have not been held since the
   // crash, so they are compared again.
   ApplyOutcome FinishExchange() {
@@ -127,6 +153,10 @@ class ChangeRecovery final {
       if (IsOurs(current_, at_.directory.get(), at_.name)) return GiveBack();
       return Failed(Rescue(fs_, stage_, intent_.stage_name, EBUSY));
     }
+    return DropOld(bytes);
+  }
+
+  ApplyOutcome DropOld(std::uint64_t bytes) {
     if (has_name_) {
       if (const int error = fs_.Sync(at_.directory.get())) {
         return Failed(ErrorOfChange("sync", error));
@@ -192,48 +222,18 @@ class ChangeRecovery final {
   Stat current_;  // At the path.
 };
 
-// What a journal says, in constant memory.
-struct Changes {
-  std::map<ApplyPosition, ChangeIntent> open;  // Not ended: at most a batch.
-  std::set<std::string> stages;                // Where objects were made; one a mount.
-};
-
-// Calls `on_end(intent, outcome)` for each change that has ended.
-template <typename OnEnd>
-absl::StatusOr<Changes> ReadChanges(const std::string& journal_path, OnEnd on_end) {
-  Changes changes;
-  absl::StatusOr<ApplyJournal::Reader> reader = ApplyJournal::Reader::Open(journal_path);
-  if (absl::IsNotFound(reader.status())) return changes;
-  if (!reader.ok()) return reader.status();
-  while (true) {
-    absl::StatusOr<std::optional<JournalRecord>> record = reader->Next();
-    if (!record.ok()) return record.status();
-    if (!*record) return changes;
-    if (auto* intent = std::get_if<ChangeIntent>(&**record)) {
-      if (changes.stages.size() < StageDirectories::kMaxMounts) {
-        changes.stages.insert(intent->stage_directory);
-      }
-      changes.open.insert_or_assign(intent->position, std::move(*intent));
-      continue;
-    }
-    const ChangeDone& done = std::get<ChangeDone>(**record);
-    if (const auto found = changes.open.find(done.position); found != changes.open.end()) {
-      on_end(found->second, done.outcome);
-      changes.open.erase(found);
-    }
-  }
-}
-
 }  // namespace
 
 absl::Status RecoverJournal(FsOps& fs, const AllowedRoots& roots, const std::string& journal_path) {
-  const absl::StatusOr<Changes> changes = ReadChanges(journal_path, [](auto&, auto&) {});
-  if (!changes.ok()) return changes.status();
+  JournalChanges changes;
+  if (absl::Status read = ReadChanges(journal_path, [](auto&, auto&) {}, &changes); !read.ok()) {
+    return read;
+  }
   absl::Status unreachable;
-  if (!changes->open.empty()) {
+  if (!changes.open.empty()) {
     absl::StatusOr<std::unique_ptr<ApplyJournal>> journal = ApplyJournal::Open(journal_path);
     if (!journal.ok()) return journal.status();
-    for (const auto& [position, intent] : changes->open) {
+    for (const auto& [position, intent] : changes.open) {
       absl::StatusOr<ApplyOutcome> outcome = ChangeRecovery(fs, roots, intent).Recover();
       if (!outcome.ok()) {
         unreachable = outcome.status();
@@ -244,30 +244,8 @@ absl::Status RecoverJournal(FsOps& fs, const AllowedRoots& roots, const std::str
     }
     if (absl::Status status = (*journal)->Sync(); !status.ok()) return status;
   }
-  for (const std::string& stage : changes->stages) RemoveStageIfEmpty(fs, roots, stage);
+  for (const std::string& stage : changes.stages) RemoveStageIfEmpty(fs, roots, stage);
   return unreachable;
-}
-
-absl::Status DiscardKept(FsOps& fs, const AllowedRoots& roots, const std::string& journal_path) {
-  std::string stage_path;
-  StageDirectory stage;
-  const auto discard = [&](const ChangeIntent& intent, const ApplyOutcome& outcome) {
-    const bool kept = intent.action == Action::kRemove && !intent.undo &&
-                      outcome.result == ApplyOutcome::Result::kApplied;
-    if (!kept) return;
-    if (std::exchange(stage_path, intent.stage_directory) != intent.stage_directory) {
-      stage = {};
-      (void)OpenStage(fs, roots, stage_path, &stage);
-    }
-    // What was restored is not there any more.
-    if (stage.directory.valid()) {
-      (void)UnlinkVerified(fs, stage, intent.stage_name, intent.old_inode);
-    }
-  };
-  const absl::StatusOr<Changes> changes = ReadChanges(journal_path, discard);
-  if (!changes.ok()) return changes.status();
-  for (const std::string& path : changes->stages) RemoveStageIfEmpty(fs, roots, path);
-  return absl::OkStatus();
 }
 
 }  // namespace sluice

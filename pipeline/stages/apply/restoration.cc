@@ -35,11 +35,13 @@ Restoration::Verdict Restoration::CheckLink() {
     return ErrorOfChange("stat", error);
   }
   current_ = IdOf(stat);
+  const Verdict changed = Skip(SkipReason::kChanged);
   switch (done_.action) {
+    // Devices may have other numbers since a restart of the system. The content is looked at too.
     case Action::kHardlink:
-      return current_ == done_.kept_inode ? std::nullopt : Verdict(Skip(SkipReason::kChanged));
+      return current_.inode == done_.kept_inode.inode ? std::nullopt : changed;
     case Action::kReflink:
-      return current_ == done_.old_inode ? std::nullopt : Verdict(Skip(SkipReason::kChanged));
+      return current_.inode == done_.old_inode.inode ? std::nullopt : changed;
     default:
       break;
   }
@@ -47,7 +49,7 @@ Restoration::Verdict Restoration::CheckLink() {
   const bool leads_there = stat.type == FileType::kSymlink &&
                            deps_.fs.ReadLink(at_.directory.get(), at_.name, &target) == 0 &&
                            target == done_.symlink_target;
-  return leads_there ? std::nullopt : Verdict(Skip(SkipReason::kChanged));
+  return leads_there ? std::nullopt : changed;
 }
 
 Restoration::Verdict Restoration::PinSource() {
@@ -58,9 +60,7 @@ Restoration::Verdict Restoration::PinSource() {
   }
   if (is_path && source_.id() != current_) return Skip(SkipReason::kChanged);
   const Unleased unleased = options_.allow_unleased ? Unleased::kAllow : Unleased::kRefuse;
-  if (auto reason = TakeLease(deps_.fs, source_.fd.get(), unleased, &lease_)) {
-    return Skip(*reason);
-  }
+  if (auto error = TakeLease(deps_.fs, source_.fd.get(), unleased, &lease_)) return error;
   if (const int error = deps_.fs.Stat(source_.fd.get(), &source_.stat)) {
     return ErrorOfChange("stat", error);
   }
@@ -146,6 +146,7 @@ Restoration::Verdict Restoration::PlaceCopy(int copy) {
 }
 
 Task<Restoration::Verdict> Restoration::PutCopy() {
+  if (auto made = MakeStage(deps_.fs, *stage_)) co_return made;
   const std::string& name = intent_.stage_name;
   UniqueFd copy;
   const int error =
@@ -171,7 +172,8 @@ Restoration::Verdict Restoration::MoveBack() {
   FileStat stat;
   error = deps_.fs.StatAt(kept.directory.get(), done_.stage_name, &stat);
   if (error != 0) return ErrorOfChange("stat", error);
-  if (IdOf(stat) != done_.old_inode) return Skip(SkipReason::kChanged);
+  // By its number alone, as in CheckLink: in this directory nobody else gives names.
+  if (stat.inode != done_.old_inode.inode) return Skip(SkipReason::kChanged);
   current_ = IdOf(stat);
   if (deps_.fs.StatAt(at_.directory.get(), at_.name, &stat) == 0) {
     return Skip(SkipReason::kPathTaken);

@@ -60,7 +60,7 @@ class Restoration final {
   PinnedFile source_;  // Where the content comes from.
   Lease lease_;
   FileMetadata metadata_;  // What the path gets.
-  std::shared_ptr<const StageDirectory> stage_;
+  std::shared_ptr<StageDirectory> stage_;
   ChangeIntent intent_;  // Of the undo.
   bool begun_ = false;
 };

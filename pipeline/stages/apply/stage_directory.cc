@@ -98,37 +98,46 @@ ChangeError StageError(int error_number) {
 
 }  // namespace
 
-std::optional<ChangeError> StageDirectories::Make(const PinnedName& at, std::uint64_t mount,
-                                                  std::shared_ptr<const StageDirectory>* stage) {
+std::optional<ChangeError> MakeStage(FsOps& fs, StageDirectory& stage) {
+  if (stage.directory.valid()) return std::nullopt;
+  const int error = LockPrivate(fs, &stage);
+  if (error == 0) return std::nullopt;
+  stage.directory = {};
+  return StageError(error);
+}
+
+std::optional<ChangeError> StageDirectories::Find(const PinnedName& at, std::uint64_t mount,
+                                                  std::shared_ptr<StageDirectory>* stage) {
   const std::optional<AllowedRoots::Location> location = roots_.Locate(at.path);
   if (!location) return StageError(EACCES);
-  StageDirectory made;
+  StageDirectory found;
   std::string top;
-  int error = OpenTop(fs_, *location, mount, &made.parent, &top);
-  if (error == 0) error = LockPrivate(fs_, &made);
+  const int error = OpenTop(fs_, *location, mount, &found.parent, &top);
   if (error != 0) return StageError(error);
-  made.path = JoinPath(top, kPrivateDirectory);
-  *stage = std::make_shared<const StageDirectory>(std::move(made));
+  found.path = JoinPath(top, kPrivateDirectory);
+  *stage = std::make_shared<StageDirectory>(std::move(found));
   return std::nullopt;
 }
 
 std::optional<ChangeError> StageDirectories::For(const PinnedName& at,
-                                                 std::shared_ptr<const StageDirectory>* stage) {
+                                                 std::shared_ptr<StageDirectory>* stage) {
   std::uint64_t mount = 0;
   if (const int error = fs_.MountId(at.directory.get(), &mount)) return StageError(error);
-  const auto found = by_mount_.find(mount);
-  if (found != by_mount_.end()) {
-    *stage = found->second;
+  const auto known = by_mount_.find(mount);
+  if (known != by_mount_.end()) {
+    *stage = known->second;
     return std::nullopt;
   }
-  if (auto error = Make(at, mount, stage)) return error;
+  if (auto error = Find(at, mount, stage)) return error;
   if (by_mount_.size() >= kMaxMounts) by_mount_.erase(by_mount_.begin());
   by_mount_.emplace(mount, *stage);
   return std::nullopt;
 }
 
 void StageDirectories::RemoveEmpty() {
-  for (const auto& [mount, stage] : by_mount_) RemoveLocked(fs_, *stage);
+  for (const auto& [mount, stage] : by_mount_) {
+    if (stage->directory.valid()) RemoveLocked(fs_, *stage);
+  }
   by_mount_.clear();
 }
 

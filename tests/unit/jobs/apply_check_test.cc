@@ -1,9 +1,11 @@
 // Which apply jobs are refused, and what is said.
 #include "server/jobs/apply_check.h"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -173,6 +175,56 @@ TEST_F(CheckApplyWorld, OnlyWhatHasChangedSomethingLatelyIsUndone) {
   EXPECT_EQ(Refused(UndoOf(NameOf(passed))), "FAILED_PRECONDITION UNDO_WINDOW_CLOSED");
   const auto idle = Run(ApplyOf(name));
   EXPECT_EQ(Refused(UndoOf(NameOf(idle))), "FAILED_PRECONDITION NOTHING_TO_UNDO");
+}
+
+TEST_F(CheckApplyWorld, AJobIsUndoneWhenItHasEnded) {
+  WriteCopies(20);
+  v1::JobSpec spec = ApplyOf(NameOf(Reconcile()));
+  spec.set_window(4);
+  const auto running = Value(rig_.Start(spec, "", v1::PACING_PACED_BY_CONSUMER));
+  JobRig::AwaitState(*running, v1::JOB_STATE_WAITING);
+  EXPECT_EQ(Refused(UndoOf(NameOf(running))), "FAILED_PRECONDITION APPLY_JOB_NOT_ENDED");
+}
+
+// Whether it is queued, runs, waits or is paused.
+TEST_F(CheckApplyWorld, AJobIsUndoneByOneJobAtATime) {
+  constexpr char kRequest[] = "9f0f8a0e-5f4b-4d0c-9a39-0f6c0b8f7a11";
+  WriteCopies(20);
+  const std::string applied = NameOf(Run(ApplyOf(NameOf(Reconcile()))));
+  v1::JobSpec undo = UndoOf(applied);
+  undo.set_window(4);
+  const auto first = Value(rig_.Start(undo, kRequest, v1::PACING_PACED_BY_CONSUMER));
+  EXPECT_EQ(Refused(UndoOf(applied)), "FAILED_PRECONDITION ALREADY_BEING_UNDONE");
+  JobRig::AwaitState(*first, v1::JOB_STATE_WAITING);
+  const absl::Status refused = rig_.Start(UndoOf(applied)).status();
+  EXPECT_EQ(ReasonOf(refused), "FAILED_PRECONDITION ALREADY_BEING_UNDONE");
+  EXPECT_NE(std::string(refused.message()).find(NameOf(first)), std::string::npos);
+  EXPECT_EQ(InfoOf(refused).metadata().at("job"), NameOf(first));
+  EXPECT_EQ(ReasonOf(rig_.manager().CheckBeside(UndoOf(applied))), ReasonOf(refused));
+  ASSERT_TRUE(rig_.manager().Pause(NameOf(first)).ok());
+  JobRig::AwaitState(*first, v1::JOB_STATE_PAUSED);
+  EXPECT_EQ(Refused(UndoOf(applied)), "FAILED_PRECONDITION ALREADY_BEING_UNDONE");
+  // The same request is the same job; to look is allowed.
+  EXPECT_EQ(Value(rig_.Start(undo, kRequest, v1::PACING_PACED_BY_CONSUMER)), first);
+  undo.mutable_apply()->set_dry_run(true);
+  EXPECT_EQ(Refused(undo), "OK");
+  ASSERT_TRUE(rig_.manager().Cancel(NameOf(first)).ok());
+  EXPECT_EQ(Refused(UndoOf(applied)), "OK");
+}
+
+TEST_F(CheckApplyWorld, OfUndosStartedAtOnceOneIsTaken) {
+  WriteCopies(20);
+  v1::JobSpec undo = UndoOf(NameOf(Run(ApplyOf(NameOf(Reconcile())))));
+  undo.set_window(4);
+  std::atomic<int> started = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      if (rig_.Start(undo, "", v1::PACING_PACED_BY_CONSUMER).ok()) ++started;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(started, 1);
 }
 
 TEST_F(CheckApplyWorld, AnUndoIsNotUndone) {

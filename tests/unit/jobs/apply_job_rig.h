@@ -84,13 +84,16 @@ class ApplyJobTest : public testing::Test {
     return results;
   }
 
-  // "CODE REASON"; "OK".
-  static std::string ReasonOf(const absl::Status& status) {
-    if (status.ok()) return "OK";
+  static google::rpc::ErrorInfo InfoOf(const absl::Status& status) {
     google::rpc::ErrorInfo info;
     const auto payload = status.GetPayload("type.googleapis.com/google.rpc.ErrorInfo");
     if (payload) EXPECT_TRUE(info.ParseFromString(std::string(*payload)));
-    return absl::StrCat(absl::StatusCodeToString(status.code()), " ", info.reason());
+    return info;
+  }
+  // "CODE REASON"; "OK".
+  static std::string ReasonOf(const absl::Status& status) {
+    if (status.ok()) return "OK";
+    return absl::StrCat(absl::StatusCodeToString(status.code()), " ", InfoOf(status).reason());
   }
   std::string Refused(v1::JobSpec spec) { return ReasonOf(rig_.Start(std::move(spec)).status()); }
 

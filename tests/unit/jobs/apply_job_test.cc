@@ -89,6 +89,59 @@ TEST_F(ApplyJob, RemovedFileComesBackByAnUndo) {
   EXPECT_EQ(rig_.RunToEnd(rig_.ScanSpec()).size(), 3U);
 }
 
+// A job that is a few outcomes on its way, and tells them to nobody.
+class ApplyJobProgress : public ApplyJobTest {
+ protected:
+  v1::Progress ProgressOf(v1::JobSpec spec) {
+    spec.set_window(4);
+    job_ = Value(rig_.Start(std::move(spec), "", v1::PACING_PACED_BY_CONSUMER));
+    JobRig::AwaitState(*job_, v1::JOB_STATE_WAITING);
+    return job_->CurrentProgress();
+  }
+
+  std::shared_ptr<Job> job_;
+};
+
+TEST_F(ApplyJobProgress, KnowsHowManyCopiesThePlansHave) {
+  WriteCopies(10, "a");
+  WriteCopies(10, "b");
+  const auto reconcile = Reconcile();
+  EXPECT_EQ(reconcile->Snapshot().counters().copies(), 18U);
+  const std::uint64_t bytes = reconcile->Snapshot().counters().copy_bytes();
+  EXPECT_EQ(bytes, 18U * std::string("the content of a").size());
+  const v1::Progress progress = ProgressOf(DryRunOf(NameOf(reconcile)));
+  EXPECT_EQ(progress.items_total(), 18U);
+  EXPECT_EQ(progress.bytes_total(), bytes);
+}
+
+TEST_F(ApplyJobProgress, ExpectsNoBytesOfWhatIsSkipped) {
+  WriteCopies(20);
+  const auto reconcile = Reconcile();
+  for (int i = 1; i < 20; ++i) rig_.tree().Write(absl::StrCat("f", i), "another content");
+  EXPECT_EQ(ProgressOf(DryRunOf(NameOf(reconcile))).items_total(), 19U);
+  rig_.Follow(job_);
+  EXPECT_FALSE(job_->CurrentProgress().has_bytes_total());
+}
+
+TEST_F(ApplyJobProgress, GoesOnWithWhatIsLeftAndAnUndoWithWhatWasChanged) {
+  WriteCopies(20);
+  const std::string reconcile = NameOf(Reconcile());
+  ProgressOf(ApplyOf(reconcile));
+  rig_.FollowForAWhile(job_);
+  const std::string name = NameOf(job_);
+  job_.reset();
+  rig_.Restart();
+  const auto job = Value(rig_.manager().Find(name));
+  const std::uint64_t told = job->Snapshot().counters().items();
+  JobRig::AwaitState(*job, v1::JOB_STATE_WAITING);
+  const v1::Progress progress = job->CurrentProgress();
+  EXPECT_GT(told, 0U);
+  EXPECT_EQ(progress.items_total(), 19U - told);
+  EXPECT_FALSE(progress.has_bytes_total());
+  rig_.Follow(job);
+  EXPECT_EQ(ProgressOf(UndoOf(name)).items_total(), 19U);
+}
+
 // How often each path has an outcome of this result, whatever interrupted the job.
 class ApplyJobResumes : public ApplyJobTest {
  protected:

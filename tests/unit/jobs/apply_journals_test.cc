@@ -1,6 +1,8 @@
 // How long an apply job can be undone, and what is deleted then.
 #include "server/jobs/apply_journals.h"
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <filesystem>
 #include <limits>
@@ -10,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "pipeline/stages/apply/apply.h"
@@ -18,6 +21,8 @@
 
 namespace sluice {
 namespace {
+
+using testing::HasSubstr;
 
 constexpr char kId[] = "01a208ec-d375-7000-bcb1-3c3c40554a01";
 // So short that everything that has ended is old.
@@ -36,15 +41,20 @@ class ApplyJournalsTest : public ApplyJobTest {
   }
   void Sweep(RetentionLimits limits = {}) {
     Retention retention(rig_.manager(), limits, rig_.executor(), rig_.clock(),
-                        [this](const std::string& text) { reports_.push_back(text); });
+                        [](const std::string& text) { ADD_FAILURE() << text; });
     EXPECT_EQ(SyncWait(retention.Sweep({})), absl::OkStatus());
+  }
+  void Damage(const std::string& id) {
+    WriteWholeFile(rig_.journals().PathOf(id), "no journal at all, but long enough for one");
+  }
+  // What is kept is taken for somebody else's where others may read it.
+  void Reach(bool can) {
+    ASSERT_EQ(::chmod(rig_.tree().Path(".sluice").c_str(), can ? 0700 : 0755), 0);
   }
   bool IsKept() const { return std::filesystem::exists(rig_.tree().Path(".sluice")); }
   bool IsUndoable(const std::shared_ptr<Job>& job) {
     return job->Snapshot().has_undo_expire_time();
   }
-
-  std::vector<std::string> reports_;
 };
 
 TEST_F(ApplyJournalsTest, JobSaysUntilWhenItCanBeUndone) {
@@ -128,13 +138,53 @@ TEST_F(ApplyJournalsTest, RetentionDiscardsWhatNoJobKnows) {
 }
 
 TEST_F(ApplyJournalsTest, JournalThatCannotBeReadIsReportedAndLeft) {
-  WriteWholeFile(rig_.journals().PathOf(kId), "no journal at all, but long enough for one");
-  rig_.journals().RecoverAll([this](const std::string& text) { reports_.push_back(text); });
-  ASSERT_EQ(reports_.size(), 1U);
-  EXPECT_NE(reports_[0].find(kId), std::string::npos);
+  Damage(kId);
+  rig_.journals().RecoverAll();
+  ASSERT_EQ(rig_.journal_reports().size(), 1U);
+  EXPECT_THAT(rig_.journal_reports()[0], HasSubstr(kId));
   Sweep();
-  EXPECT_EQ(reports_.size(), 2U);
+  Sweep();
+  EXPECT_EQ(rig_.journal_reports().size(), 1U);
   EXPECT_TRUE(rig_.journals().Exists(kId));
+}
+
+TEST_F(ApplyJournalsTest, WhoeverGivesUpTheUndoIsRidOfADamagedJournal) {
+  const auto job = Removed(1);
+  Damage(job->id());
+  EXPECT_EQ(ReasonOf(rig_.manager().Delete(NameOf(job)).status()), "DATA_LOSS JOURNAL_DAMAGED");
+  EXPECT_TRUE(rig_.journals().Exists(job->id()));
+  EXPECT_TRUE(rig_.manager().Delete(NameOf(job), IfUndoable::kDiscard).ok());
+  EXPECT_FALSE(rig_.journals().Exists(job->id()));
+  EXPECT_TRUE(absl::IsNotFound(rig_.manager().Find(NameOf(job)).status()));
+}
+
+TEST_F(ApplyJournalsTest, WhatCannotBeReachedNowIsGivenUpLater) {
+  const auto job = Removed(1);
+  const std::string kept = rig_.tree().Path(".sluice");
+  Reach(false);
+  Sweep(kNothingIsKept);
+  Sweep(kNothingIsKept);
+  EXPECT_TRUE(rig_.journals().Exists(job->id()));
+  EXPECT_TRUE(rig_.manager().Find(NameOf(job)).ok());
+  ASSERT_EQ(rig_.journal_reports().size(), 1U);
+  EXPECT_THAT(rig_.journal_reports()[0], HasSubstr(kept));
+  for (const IfUndoable if_undoable : {IfUndoable::kRefuse, IfUndoable::kDiscard}) {
+    const absl::Status refused = rig_.manager().Delete(NameOf(job), if_undoable).status();
+    EXPECT_EQ(ReasonOf(refused), "UNAVAILABLE JOURNAL_UNAVAILABLE");
+    EXPECT_THAT(std::string(refused.message()), HasSubstr(kept));
+  }
+  Reach(true);
+  Sweep(kNothingIsKept);
+  EXPECT_FALSE(IsKept());
+  EXPECT_TRUE(absl::IsNotFound(rig_.manager().Find(NameOf(job)).status()));
+}
+
+// As the operating guide says.
+TEST_F(ApplyJournalsTest, WhatCannotBeReachedAnyMoreIsGivenUpByHand) {
+  const auto job = Removed(kHour);
+  Reach(false);
+  std::filesystem::remove(rig_.journals().PathOf(job->id()));
+  EXPECT_TRUE(rig_.manager().Delete(NameOf(job)).ok());
 }
 
 // A job that was stopped before it could tell what it had done.

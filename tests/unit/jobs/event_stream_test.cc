@@ -72,7 +72,7 @@ class EventStreamTest : public testing::Test {
   FakeCatalog catalog_;
   AllowedRoots roots_;
   NoDigester digester_;
-  ApplyJournals journals_{SystemFsOps(), roots_, "/nowhere"};
+  ApplyJournals journals_{SystemFsOps(), roots_, "/nowhere", [](const std::string&) {}};
   ManualClock clock_;
   JobEnvironment environment_{.roots = roots_,
                               .catalog = catalog_,

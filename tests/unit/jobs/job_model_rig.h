@@ -96,7 +96,8 @@ class ManualJobRig final {
   const TempTree& tree_;
   AllowedRoots roots_ = tree_.Roots();
   ManualClock clock_;
-  const ApplyJournals journals_{SystemFsOps(), roots_, tree_.root()};
+  const ApplyJournals journals_{SystemFsOps(), roots_, tree_.root(),
+                                [](const std::string& text) { ADD_FAILURE() << text; }};
   ManualExecutor executor_;
   StrictCatalog catalog_;
   std::unique_ptr<GatedDigester> digester_;

@@ -1,6 +1,7 @@
 #ifndef SLUICE_TESTS_UNIT_JOBS_JOB_RIG_H_
 #define SLUICE_TESTS_UNIT_JOBS_JOB_RIG_H_
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -42,6 +43,8 @@ class JobRig final {
   JobManager& manager() { return *manager_; }
   Catalog& catalog() { return *catalog_; }
   const ApplyJournals& journals() const { return journals_; }
+  // What was said of them.
+  const std::vector<std::string>& journal_reports() const { return journal_reports_; }
 
   // As a server that is stopped and started again.
   void Restart(ResumeJobs policy = ResumeJobs::kAuto) {
@@ -66,9 +69,11 @@ class JobRig final {
 
   // Follows the job to its end; all its events.
   std::vector<v1::JobEvent> Follow(const std::shared_ptr<Job>& job) {
-    return SyncWait(FollowTask(Parsed(EventStream(
-        job, 1, {},
-        {.executor = threads_, .clock = clock_, .stop = {}, .draining = manager_->draining()}))));
+    return SyncWait(FollowTask(Stream(job), SIZE_MAX));
+  }
+  // Its first events, then turns away.
+  std::vector<v1::JobEvent> FollowForAWhile(const std::shared_ptr<Job>& job) {
+    return SyncWait(FollowTask(Stream(job), 1));
   }
   std::vector<v1::JobEvent> RunToEnd(v1::JobSpec spec) {
     return Follow(Value(Start(std::move(spec))));
@@ -80,9 +85,18 @@ class JobRig final {
   }
 
  private:
-  static Task<std::vector<v1::JobEvent>> FollowTask(AsyncGenerator<v1::EventBatch> stream) {
+  AsyncGenerator<v1::EventBatch> Stream(const std::shared_ptr<Job>& job) {
+    return Parsed(EventStream(
+        job, 1, {},
+        {.executor = threads_, .clock = clock_, .stop = {}, .draining = manager_->draining()}));
+  }
+  // Until there are so many, or no more.
+  static Task<std::vector<v1::JobEvent>> FollowTask(AsyncGenerator<v1::EventBatch> stream,
+                                                    std::size_t count) {
     std::vector<v1::JobEvent> events;
-    while (auto batch = co_await stream.Next()) {
+    while (events.size() < count) {
+      auto batch = co_await stream.Next();
+      if (!batch) break;
       events.insert(events.end(), batch->events().begin(), batch->events().end());
     }
     co_return events;
@@ -117,7 +131,10 @@ class JobRig final {
   FileContentDigester real_digester_{roots_};
   ContentDigester& digester_;
   SystemClock clock_;
-  const ApplyJournals journals_{SystemFsOps(), roots_, data_.path()};
+  std::vector<std::string> journal_reports_;
+  const ApplyJournals journals_{
+      SystemFsOps(), roots_, data_.path(),
+      [this](const std::string& text) { journal_reports_.push_back(text); }};
   ThreadPool threads_{3};
   std::unique_ptr<Catalog> catalog_;
   std::optional<JobEnvironment> environment_;

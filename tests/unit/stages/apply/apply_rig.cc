@@ -12,6 +12,8 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "pipeline/async/status_error.h"
+
 namespace sluice {
 namespace {
 
@@ -124,6 +126,20 @@ ApplyRig::Run ApplyRig::Undo(ApplyOptions options, FsOps& fs) {
     return sluice::Undo(rig.journal(), with, deps);
   };
   return Drain(start, options, fs, undo_journal(), std::nullopt, std::nullopt);
+}
+
+void ApplyRig::RenumberDevices() const {
+  const std::string renumbered = journal() + ".new";
+  auto reader = ValueOrThrow(ApplyJournal::Reader::Open(journal()));
+  auto writer = ValueOrThrow(ApplyJournal::Open(renumbered));
+  while (auto record = ValueOrThrow(reader.Next())) {
+    if (auto* intent = std::get_if<ChangeIntent>(&*record)) {
+      ++intent->old_inode.device;
+      ++intent->kept_inode.device;
+    }
+    ThrowIfError(writer->Append(*record));
+  }
+  std::filesystem::rename(renumbered, journal());
 }
 
 std::map<std::string, std::string> ApplyRig::Contents() const {

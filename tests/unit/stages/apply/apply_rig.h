@@ -49,6 +49,10 @@ class ApplyRig final {
   Run Undo(ApplyOptions options = Executing(Action::kHardlink), FsOps& fs = SystemFsOps());
   absl::Status Recover(FsOps& fs = SystemFsOps()) { return RecoverJournal(fs, roots_, journal()); }
 
+  absl::Status Discard(FsOps& fs = SystemFsOps()) { return DiscardKept(fs, roots_, journal()); }
+  // As if a restart of the system had given devices other numbers than the journal has.
+  void RenumberDevices() const;
+
   static ApplyOptions Executing(Action action) {
     return {.action = action, .mode = ApplyOptions::Mode::kExecute};
   }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -18,6 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "pipeline/stages/apply/journal_record.h"
 #include "pipeline/stages/apply/preparation.h"
 #include "tests/unit/stages/apply/apply_rig.h"
 #include "tests/unit/stages/apply/hooked_fs_ops.h"
@@ -119,6 +121,17 @@ TEST(Apply, KeepsOneMoreCopyWhereLinksRunOut) {
   EXPECT_EQ(inodes.size(), kept + 1);
   EXPECT_LE(kept, 1);
   EXPECT_THAT(outcomes, SizeIs(copies - 1));
+}
+
+TEST(Apply, GoesOnBehindACopyThatTheJournalCannotHold) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  rig.MakeGroup({"c", "d"}, "other content");
+  rig.plans()[0].name = std::string(kMaxJournalRecordBytes, 'p');
+  const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink));
+  ASSERT_THAT(outcomes, SizeIs(2));
+  EXPECT_EQ(outcomes[0].skip_reason, SkipReason::kUnsupported);
+  EXPECT_EQ(outcomes[1].result, Result::kApplied);
 }
 
 TEST(Apply, WalksAGroupWithMoreCopiesThanABatch) {
@@ -256,6 +269,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"OutsideOfTheRoots",
                 [](ApplyRig& rig) { rig.plans()[0].plan.copies[1].file.path = "/etc/passwd"; },
                 SkipReason::kNotAllowed},
+        // What else of an intent can be so large cannot be made on every file system.
+        Refusal{
+            "TooLargeForTheJournal",
+            [](ApplyRig& rig) { rig.plans()[0].name = std::string(kMaxJournalRecordBytes, 'p'); },
+            SkipReason::kUnsupported},
         Refusal{"AnotherDevice",
                 [](ApplyRig& rig) { rig.plans()[0].plan.copies[1].file.stat.device = 1; },
                 SkipReason::kChanged}),
@@ -273,6 +291,40 @@ TEST(Apply, LeavesAloneWhatIsOpenForWriting) {
             SkipReason::kBusy);
   ::munmap(mapped, 7);
   EXPECT_EQ(OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink))[0].result, Result::kApplied);
+}
+
+// The outcome for "b", where the request for its lease fails so.
+ApplyOutcome WithoutLease(int error, bool allow_unleased) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  int leases = 0;
+  HookedFsOps fs([&](std::string_view call) {
+    return call == "TakeReadLease" && ++leases == 2 ? error : 0;  // The first is that of "a".
+  });
+  ApplyOptions options = ApplyRig::Executing(Action::kHardlink);
+  options.allow_unleased = allow_unleased;
+  const auto outcomes = rig.Apply(options, fs).outcomes;
+  EXPECT_THAT(outcomes, SizeIs(1));
+  const bool applied = outcomes[0].result == Result::kApplied;
+  EXPECT_EQ(rig.tree().Stat("a").inode == rig.tree().Stat("b").inode, applied);
+  return outcomes[0];
+}
+
+TEST(Apply, DoesWithoutLeasesWhereThereAreNoneAndThatIsAllowed) {
+  for (const int error : {EINVAL, EOPNOTSUPP, ENOSYS, ENOLCK}) {
+    EXPECT_EQ(WithoutLease(error, true).result, Result::kApplied) << error;
+    EXPECT_EQ(WithoutLease(error, false).skip_reason, SkipReason::kLeasesUnsupported) << error;
+  }
+}
+
+TEST(Apply, DoesNotDoWithoutALeaseThatItMayNotTakeOrCannotGet) {
+  for (const bool allow_unleased : {false, true}) {
+    EXPECT_EQ(WithoutLease(EAGAIN, allow_unleased).skip_reason, SkipReason::kBusy);
+    for (const int error : {EACCES, EPERM}) {
+      EXPECT_EQ(WithoutLease(error, allow_unleased).skip_reason, SkipReason::kPermissionDenied);
+    }
+    EXPECT_EQ(WithoutLease(ENOMEM, allow_unleased).result, Result::kFailed);
+  }
 }
 
 TEST(Apply, LeavesALiveDatabaseAlone) {

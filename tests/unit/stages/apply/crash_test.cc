@@ -58,6 +58,16 @@ struct Case {
   const char* name;
   Action action;
   bool undo = false;
+  ApplyOptions::Removed removed = ApplyOptions::Removed::kQuarantine;
+
+  ApplyOptions options() const {
+    ApplyOptions options = ApplyRig::Executing(action);
+    options.removed = removed;
+    return options;
+  }
+  bool keeps() const {
+    return action == Action::kRemove && !undo && removed == ApplyOptions::Removed::kQuarantine;
+  }
 };
 void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
 
@@ -68,15 +78,30 @@ void Arrange(ApplyRig& rig, const Case& param) {
   rig.tree().MakeHardLink("d/g", "f");
   rig.plans().pop_back();
   rig.AddPlan(rig.PlanOf({"e", "f", "d/g"}));
-  if (param.undo) rig.Apply(ApplyRig::Executing(param.action));
+  if (param.undo) rig.Apply(param.options());
 }
 
-void Work(ApplyRig& rig, const Case& param, FsOps& fs) {
-  if (param.undo) {
-    rig.Undo(ApplyRig::Executing(param.action), fs);
-  } else {
-    rig.Apply(ApplyRig::Executing(param.action), fs);
+std::vector<ApplyOutcome> Work(ApplyRig& rig, const Case& param, FsOps& fs = SystemFsOps()) {
+  return param.undo ? rig.Undo(param.options(), fs).outcomes
+                    : rig.Apply(param.options(), fs).outcomes;
+}
+
+// What each path gives back or will, in a run that nothing interrupts.
+using Bytes = std::map<std::string, std::pair<std::uint64_t, std::uint64_t>>;
+
+Bytes BytesOf(ApplyRig& rig, const std::vector<ApplyOutcome>& outcomes) {
+  Bytes bytes;
+  for (const ApplyOutcome& outcome : outcomes) {
+    const std::string below = outcome.path.substr(rig.tree().root().size());
+    bytes[below] = {outcome.recovered_bytes, outcome.pending_bytes};
   }
+  return bytes;
+}
+
+Bytes UninterruptedBytes(const Case& param) {
+  ApplyRig rig;
+  Arrange(rig, param);
+  return BytesOf(rig, Work(rig, param));
 }
 
 std::string JournalOf(ApplyRig& rig, const Case& param) {
@@ -105,11 +130,14 @@ void CheckBytes(ApplyRig& rig, const Case& param) {
   if (param.action != Action::kRemove) EXPECT_EQ(contents.size(), expected.size());
 }
 
+// Nothing is left of the private directory but what an undo needs.
+void CheckPrivate(ApplyRig& rig) { EXPECT_EQ(rig.HasPrivateDirectory(), rig.CountPrivate() > 0); }
+
 void CheckEnd(ApplyRig& rig, const Case& param) {
   CheckBytes(rig, param);
   const bool removed = param.action == Action::kRemove && !param.undo;
   EXPECT_EQ(rig.Contents().size(), removed ? 2 : 5);
-  EXPECT_EQ(rig.HasPrivateDirectory(), removed);
+  EXPECT_EQ(rig.HasPrivateDirectory(), param.keeps());
   if (param.action == Action::kHardlink && !param.undo) {
     EXPECT_EQ(rig.tree().Stat("a").link_count, 2);
     EXPECT_EQ(rig.tree().Stat("e").link_count, 3);
@@ -120,6 +148,7 @@ void CheckEnd(ApplyRig& rig, const Case& param) {
 class ApplyCrash : public ::testing::TestWithParam<Case> {};
 
 TEST_P(ApplyCrash, BeforeAnyCallLosesNothingAndConverges) {
+  const Bytes bytes = UninterruptedBytes(GetParam());
   bool killed = true;
   for (int n = 1; killed; n += kStride) {
     ApplyRig rig;
@@ -128,8 +157,11 @@ TEST_P(ApplyCrash, BeforeAnyCallLosesNothingAndConverges) {
     CheckBytes(rig, GetParam());
     ASSERT_TRUE(Mend(rig, GetParam()).ok()) << n;
     CheckBytes(rig, GetParam());
-    Work(rig, GetParam(), SystemFsOps());
+    CheckPrivate(rig);
+    const std::vector<ApplyOutcome> outcomes = Work(rig, GetParam());
     CheckEnd(rig, GetParam());
+    // Of a reflink that has been made it cannot be seen any more what it gave back.
+    if (GetParam().action != Action::kReflink) EXPECT_EQ(BytesOf(rig, outcomes), bytes);
     ASSERT_FALSE(HasFailure()) << "killed before call " << n;
   }
 }
@@ -145,10 +177,40 @@ TEST_P(ApplyCrash, DuringItsOwnRecoveryConvergesToo) {
       killed_again = KilledBefore(m, [&](FsOps& fs) { (void)Mend(rig, GetParam(), fs); });
       CheckBytes(rig, GetParam());
       ASSERT_TRUE(Mend(rig, GetParam()).ok());
-      Work(rig, GetParam(), SystemFsOps());
+      CheckPrivate(rig);
+      Work(rig, GetParam());
       CheckEnd(rig, GetParam());
       ASSERT_FALSE(HasFailure()) << "killed before call " << n << ", then before " << m;
     }
+  }
+}
+
+// The call that moves "b" away meets a newer file there, and the process dies before the next one.
+TEST(ApplyCrashInARace, GivesAFileBackThatWasMovedByMistake) {
+  for (const auto removed : {ApplyOptions::Removed::kQuarantine, ApplyOptions::Removed::kDelete}) {
+    ApplyRig rig;
+    rig.MakeGroup({"a", "b"}, "content");
+    rig.tree().Write("new", "newer");
+    const Case remove = {.name = "Remove", .action = Action::kRemove, .removed = removed};
+    const pid_t child = ::fork();
+    if (child == 0) {
+      bool moved = false;
+      HookedFsOps fs([&](std::string_view call) {
+        if (moved) ::_exit(kKilled);
+        moved = call == "MoveNoReplace";
+        if (moved) rig.tree().Rename("new", "b");
+        return 0;
+      });
+      Work(rig, remove, fs);
+      ::_exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_EQ(WEXITSTATUS(status), kKilled);
+    ASSERT_EQ(rig.Contents().count("b"), 0);
+    ASSERT_TRUE(rig.Recover().ok());
+    EXPECT_EQ(rig.Contents()["b"], "newer");
+    EXPECT_FALSE(rig.HasPrivateDirectory());
   }
 }
 
@@ -181,16 +243,17 @@ TEST_P(ApplyCrash, FailingAtAnyCallLosesNothing) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EachAction, ApplyCrash,
-                         ::testing::Values(Case{"Hardlink", Action::kHardlink},
-                                           Case{"Symlink", Action::kSymlink},
-                                           Case{"Remove", Action::kRemove},
-                                           Case{"UndoOfHardlink", Action::kHardlink, true},
-                                           Case{"UndoOfSymlink", Action::kSymlink, true},
-                                           Case{"UndoOfRemove", Action::kRemove, true},
-                                           Case{"Reflink", Action::kReflink},
-                                           Case{"UndoOfReflink", Action::kReflink, true}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    EachAction, ApplyCrash,
+    ::testing::Values(Case{"Hardlink", Action::kHardlink}, Case{"Symlink", Action::kSymlink},
+                      Case{"Remove", Action::kRemove},
+                      Case{"RemoveAtOnce", Action::kRemove, false, ApplyOptions::Removed::kDelete},
+                      Case{"UndoOfHardlink", Action::kHardlink, true},
+                      Case{"UndoOfSymlink", Action::kSymlink, true},
+                      Case{"UndoOfRemove", Action::kRemove, true},
+                      Case{"Reflink", Action::kReflink},
+                      Case{"UndoOfReflink", Action::kReflink, true}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace sluice

@@ -1,5 +1,6 @@
 #include "pipeline/stages/apply/journal_record.h"
 
+#include <cerrno>
 #include <cstdint>
 #include <random>
 #include <string>
@@ -54,6 +55,28 @@ TEST(JournalRecord, HasRoomForTheLongestPathsAndAttributes) {
                       .stage_name = std::string(255, 's'),
                       .symlink_target = path};
   intent.metadata.xattrs["user.x"] = std::string(kMaxXattrBytes, 'x');
+  EXPECT_LE(EncodeJournalRecord(intent).size(), kMaxJournalRecordBytes);
+  EXPECT_TRUE(FitsJournal(intent));
+}
+
+// The largest intent that fits is found by halving; then all that may become of it is written.
+TEST(JournalRecord, WhatFitsFitsWhereverItIsDoneAndHoweverItEnds) {
+  ChangeIntent intent{.path = "/" + std::string(64 * 1024, 'p'), .kept_path = "/kept"};
+  for (std::size_t step = kMaxJournalRecordBytes; step > 0; step /= 2) {
+    const std::size_t size = intent.plan.size();
+    intent.plan.resize(size + step);
+    if (!FitsJournal(intent)) intent.plan.resize(size);
+  }
+  EXPECT_GT(intent.plan.size(), kMaxJournalRecordBytes / 2);
+  const std::string stage = intent.path + "/.sluice";
+  ApplyOutcome outcome{.plan = intent.plan, .path = intent.path, .kept_path = intent.kept_path};
+  outcome.failure = MakeItemError(intent.path, "exchange back (kept as " + stage + ")", EBUSY);
+  EXPECT_LE(EncodeJournalRecord(ChangeDone{.position = {}, .outcome = outcome}).size(),
+            kMaxJournalRecordBytes);
+  intent.stage_directory = stage;
+  intent.stage_name = std::string(255, 's');
+  intent.old_inode = intent.kept_inode = {.device = ~0ULL, .inode = ~0ULL};
+  intent.size = intent.position.plan_sequence = ~0ULL;
   EXPECT_LE(EncodeJournalRecord(intent).size(), kMaxJournalRecordBytes);
 }
 

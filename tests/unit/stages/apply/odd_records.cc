@@ -58,7 +58,9 @@ class OddValues final {
             .metadata = Metadata(),
             .stage_directory = Bytes(),
             .stage_name = Bytes(),
-            .symlink_target = Bytes()};
+            .symlink_target = Bytes(),
+            .keeps_old = Bool(),
+            .freed_bytes = Number()};
   }
 
   ApplyOutcome Outcome() {

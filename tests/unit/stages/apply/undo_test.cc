@@ -74,6 +74,16 @@ TEST_P(UndoOfEachAction, RestoresContentAndMetadataInFilesOfTheirOwn) {
   EXPECT_FALSE(rig.HasPrivateDirectory());
 }
 
+TEST_P(UndoOfEachAction, WorksWhereDevicesHaveOtherNumbersSince) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b"}, "content");
+  ASSERT_EQ(rig.Apply(ApplyRig::Executing(GetParam())).outcomes[0].result, Result::kApplied);
+  rig.RenumberDevices();
+  EXPECT_EQ(rig.Undo().outcomes[0].result, Result::kApplied);
+  EXPECT_EQ(rig.tree().Stat("b").type, FileType::kRegular);
+  EXPECT_EQ(rig.tree().Stat("b").link_count, 1);
+}
+
 INSTANTIATE_TEST_SUITE_P(Actions, UndoOfEachAction,
                          ::testing::Values(Action::kHardlink, Action::kSymlink, Action::kRemove));
 
