@@ -90,9 +90,19 @@ class ChangeRecovery final {
   ApplyOutcome DecideMove() {
     if (intent_.undo) return staged_ ? Aborted() : Applied(0);
     if (!IsOld(staged_)) return Aborted();
+    std::uint64_t bytes = 0;
+    // Else another name has the content. What it was compared with may have gone meanwhile.
+    const bool is_last = staged_->link_count == 1;
+    if (is_last && !LivesOn(&bytes)) return MoveBack();
     ApplyOutcome outcome = Applied(0);
-    if (staged_->link_count == 1) outcome.pending_bytes = staged_->allocated_bytes;
+    outcome.pending_bytes = bytes;
     return outcome;
+  }
+
+  ApplyOutcome MoveBack() {
+    const int error = fs_.MoveNoReplace(stage_.directory.get(), intent_.stage_name,
+                                        at_.directory.get(), at_.name);
+    return error == 0 ? Aborted() : Failed(Rescue(fs_, stage_, intent_.stage_name, error));
   }
 
   bool IsOld(const Stat& stat) const { return stat && IdOf(*stat) == intent_.old_inode; }
