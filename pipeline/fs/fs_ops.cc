@@ -110,8 +110,10 @@ class RealFsOps final : public FsOps {
 
   int ReadLink(int directory, const std::string& name, std::string* target) override {
     std::array<char, PATH_MAX> buffer;
-    const ssize_t size = ::readlinkat(directory, name.c_str(), buffer.data(), buffer.size());
-    if (size < 0) return errno;
+    ssize_t size = 0;
+    const int error = ErrorOf(
+        [&] { return size = ::readlinkat(directory, name.c_str(), buffer.data(), buffer.size()); });
+    if (error != 0) return error;
     // It may have been cut off.
     if (size == static_cast<ssize_t>(buffer.size())) return ENAMETOOLONG;
     target->assign(buffer.data(), static_cast<std::size_t>(size));

@@ -29,7 +29,8 @@ namespace sluice {
 // their intents made durable together, and then changed (see replacement.h for the order of steps,
 // and what each protects from).
 //
-// P1  At every instant every planned path holds its old bytes or identical new ones (but kRemove).
+// P1  At every instant every planned path holds its old bytes or identical new ones (but kRemove;
+// and where another job takes away the target of a kSymlink, until one of the two puts it back).
 // P2  No content is dropped unless another copy, which is durable, was compared with it under
 // lease. P3  What was written, replaced, renamed or opened for writing since the plan is skipped.
 // P4  Whatever the moment of a crash, RecoverJournal leads to the state before or after a change.

@@ -17,21 +17,39 @@ std::optional<ChangeError> LeaseError(const PreparedChange& change) {
   return std::nullopt;
 }
 
-// What came out is what was compared: the inode, and nobody could write to it since.
-bool IsCompared(const FileStat& out, const PreparedChange& change) {
+// The kept file still has its name. Leases do not tell: for another job, whose source is our copy,
+// it may be a copy, and each would take away what the other keeps. Each looks after its own change,
+// so that of any number of such jobs one at least sees it. A hard link needs no look: it keeps the
+// inode, whatever becomes of its other name.
+bool KeepsItsName(FsOps& fs, const PreparedChange& change) {
+  if (change.intent.action == Action::kHardlink) return true;
+  const PinnedFile& kept = change.kept->file;
+  FileStat now;
+  return fs.StatAt(kept.at.directory.get(), kept.at.name, &now) == 0 && IdOf(now) == kept.id();
+}
+
+// Why what came out has to go back. nullopt: it is what was compared, the inode, nobody could write
+// to it since, and what it was compared with is where it was.
+std::optional<ChangeError> ReasonToGoBack(FsOps& fs, const FileStat& out,
+                                          const PreparedChange& change) {
   const FileStat& old = change.old.stat;
-  return IdOf(out) == IdOf(old) && out.size == old.size &&
-         out.modify_time_ns == old.modify_time_ns && change.lease.holds() &&
-         change.kept->lease.holds();
+  if (auto error = LeaseError(change)) return error;
+  if (IdOf(out) != IdOf(old) || out.size != old.size || out.modify_time_ns != old.modify_time_ns) {
+    return Skip(SkipReason::kChanged, "exchange");
+  }
+  if (!KeepsItsName(fs, change)) return Skip(SkipReason::kSourceUnavailable, "exchange");
+  return std::nullopt;
 }
 
 std::optional<ChangeError> Place(FsOps& fs, PreparedChange& change, InodeId ours) {
   const Placement placement = {
       .at = change.old.at, .stage = *change.stage, .name = change.intent.stage_name, .ours = ours};
-  auto error =
-      PutInPlace(fs, placement, [&](const FileStat& out) { return IsCompared(out, change); });
-  // The right file, and somebody wants to write to it.
-  if (error && error->skip == SkipReason::kChanged && LeaseError(change)) return LeaseError(change);
+  std::optional<ChangeError> reason;
+  auto error = PutInPlace(fs, placement, [&](const FileStat& out) {
+    reason = ReasonToGoBack(fs, out, change);
+    return !reason;
+  });
+  if (error && error->skip == SkipReason::kChanged && reason) return reason;
   return error;
 }
 
@@ -68,13 +86,13 @@ std::optional<ChangeError> Remove(FsOps& fs, PreparedChange& change) {
     return ErrorOfChange("move", error);
   }
   FileStat out;
-  const int error = fs.StatAt(stage, name, &out);
-  if (error == 0 && IsCompared(out, change)) return std::nullopt;
+  std::optional<ChangeError> reason = Skip(SkipReason::kChanged, "move");
+  if (fs.StatAt(stage, name, &out) == 0) reason = ReasonToGoBack(fs, out, change);
+  if (!reason) return std::nullopt;
   if (const int back = fs.MoveNoReplace(stage, name, at.directory.get(), at.name)) {
     return Rescue(fs, *change.stage, name, back);
   }
-  if (auto lease_error = LeaseError(change)) return lease_error;
-  return Skip(SkipReason::kChanged, "move");
+  return reason;
 }
 
 std::optional<ChangeError> Reflink(FsOps& fs, PreparedChange& change) {

@@ -48,7 +48,8 @@ struct PreparedChange {
 //    5. The intents of the batch are in the journal, durable (one fdatasync).
 //    6. Here: the new object is made in the private stage directory, on the same mount.
 //    7. RENAME_EXCHANGE.
-//    8. What came out is the file that was compared, and both leases hold.
+//    8. What came out is the file that was compared, both leases hold, and the kept file still has
+//       its name.
 //    9. Otherwise it is exchanged back; nothing unverified is unlinked.
 //   10. The directories are durable; the old name is unlinked, and the journal told.
 std::optional<ChangeError> CarryOut(FsOps& fs, PreparedChange& change);

@@ -69,17 +69,19 @@ class ChangeRecovery final {
   void Look() {
     const bool has_stage = OpenStage(fs_, roots_, intent_.stage_directory, &stage_) == 0;
     has_name_ = !PinName(fs_, roots_, intent_.path, &at_);
-    FileStat directory;
-    // Another device: the file system is not mounted.
-    is_there_ = (has_stage && fs_.Stat(stage_.directory.get(), &directory) == 0 &&
-                 directory.device == intent_.old_inode.device) ||
-                (has_name_ && fs_.Stat(at_.directory.get(), &directory) == 0 &&
-                 directory.device == intent_.old_inode.device);
     FileStat stat;
     if (has_stage && fs_.StatAt(stage_.directory.get(), intent_.stage_name, &stat) == 0) {
       staged_ = stat;
     }
     if (has_name_ && fs_.StatAt(at_.directory.get(), at_.name, &stat) == 0) current_ = stat;
+    const UniqueFd& directory = has_stage ? stage_.directory : at_.directory;
+    if (fs_.Stat(directory.get(), &stat) != 0) return;
+    // A device may have another number since the system was restarted.
+    const bool is_known = current_ && (current_->inode == intent_.old_inode.inode ||
+                                       current_->inode == intent_.kept_inode.inode);
+    is_there_ = has_stage || is_known || stat.device == intent_.old_inode.device;
+    old_ = {.device = stat.device, .inode = intent_.old_inode.inode};
+    kept_ = {.device = stat.device, .inode = intent_.kept_inode.inode};
   }
 
   ApplyOutcome Decide() {
@@ -99,26 +101,24 @@ class ChangeRecovery final {
   ApplyOutcome DecideMove() {
     if (intent_.undo) return staged_ ? Aborted() : Applied(0);
     if (staged_ && !IsOld(staged_)) return PutBack();
-    if (!intent_.keeps_old) return DecideRemoval();
-    if (!staged_) return Aborted();
+    if (!staged_ && intent_.keeps_old) return Aborted();
+    if (!staged_) return has_name_ && !current_ ? Applied(intent_.freed_bytes) : Aborted();
+    std::uint64_t bytes = 0;
+    // Else another name has the content. What it was compared with may have gone meanwhile.
+    const bool is_last = staged_->link_count == 1;
+    if (is_last && !LivesOn(&bytes)) return PutBack();
+    if (!intent_.keeps_old) return DropOld(bytes);
     ApplyOutcome outcome = Applied(0);
-    outcome.pending_bytes = intent_.freed_bytes;
+    outcome.pending_bytes = is_last ? intent_.freed_bytes : 0;
     return outcome;
   }
 
-  ApplyOutcome DecideRemoval() {
-    if (!staged_) return has_name_ && !current_ ? Applied(intent_.freed_bytes) : Aborted();
-    std::uint64_t bytes = 0;
-    if (staged_->link_count == 1 && !LivesOn(&bytes)) return PutBack();
-    return DropOld(bytes);
-  }
-
-  bool IsOld(const Stat& stat) const { return stat && IdOf(*stat) == intent_.old_inode; }
+  bool IsOld(const Stat& stat) const { return stat && IdOf(*stat) == old_; }
 
   bool IsOurs(const Stat& stat, int directory, const std::string& name) const {
     if (!stat || IsOld(stat)) return false;
     if (intent_.undo) return stat->type == FileType::kRegular && directory == at_.directory.get();
-    if (intent_.action == Action::kHardlink) return IdOf(*stat) == intent_.kept_inode;
+    if (intent_.action == Action::kHardlink) return IdOf(*stat) == kept_;
     std::string target;
     return stat->type == FileType::kSymlink && fs_.ReadLink(directory, name, &target) == 0 &&
            target == intent_.symlink_target;
@@ -217,7 +217,9 @@ class ChangeRecovery final {
   StageDirectory stage_;
   PinnedName at_;
   bool has_name_ = false;
-  bool is_there_ = false;
+  bool is_there_ = false;  // The file system is mounted.
+  InodeId old_;            // Of the intent, with the number that their device has now.
+  InodeId kept_;
   Stat staged_;   // At stage/name.
   Stat current_;  // At the path.
 };

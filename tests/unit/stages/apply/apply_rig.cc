@@ -142,6 +142,25 @@ void ApplyRig::RenumberDevices() const {
   std::filesystem::rename(renumbered, journal());
 }
 
+ApplyRig::Run ApplyRig::ApplyAs(const std::string& job, std::vector<StoredPlan> plans,
+                                const ApplyOptions& options, FsOps& fs) const {
+  InlineExecutor executor;
+  JobScope scope(executor);
+  PipelineCounters counters;
+  Run run;
+  executor.Run(Collect(sluice::Apply(Yield(std::move(plans)), options,
+                                     {.fs = fs,
+                                      .roots = roots_,
+                                      .scope = scope,
+                                      .counters = counters,
+                                      .job_id = job,
+                                      .journal_path = JournalOf(job),
+                                      .resume_after = std::nullopt}),
+                       SIZE_MAX, &run));
+  executor.Run(scope.Join());
+  return run;
+}
+
 std::map<std::string, std::string> ApplyRig::Contents() const {
   std::map<std::string, std::string> contents;
   ForEachPath(tree_.root(), [&](const std::string& below, const auto& entry) {

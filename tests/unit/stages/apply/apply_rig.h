@@ -47,6 +47,10 @@ class ApplyRig final {
             std::optional<ApplyPosition> resume_after = std::nullopt,
             std::optional<std::size_t> items = std::nullopt);
   Run Undo(ApplyOptions options = Executing(Action::kHardlink), FsOps& fs = SystemFsOps());
+  // Another job over the same tree, with plans and a journal of its own. Several at once are fine.
+  Run ApplyAs(const std::string& job, std::vector<StoredPlan> plans, const ApplyOptions& options,
+              FsOps& fs = SystemFsOps()) const;
+  std::string JournalOf(std::string_view job) const { return journals_.Path(job); }
   absl::Status Recover(FsOps& fs = SystemFsOps()) { return RecoverJournal(fs, roots_, journal()); }
 
   absl::Status Discard(FsOps& fs = SystemFsOps()) { return DiscardKept(fs, roots_, journal()); }

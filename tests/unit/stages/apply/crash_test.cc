@@ -17,22 +17,12 @@
 
 #include "pipeline/async/status_error.h"
 #include "tests/unit/stages/apply/apply_rig.h"
+#include "tests/unit/stages/apply/fork_stride.h"
 #include "tests/unit/stages/apply/hooked_fs_ops.h"
 
 namespace sluice {
 namespace {
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SLUICE_SANITIZED
-#endif
-#endif
-// Where a process takes long to fork, every so many calls are tried instead of each.
-#ifdef SLUICE_SANITIZED
-constexpr int kStride = 11;
-#else
-constexpr int kStride = 1;
-#endif
 constexpr int kKilled = 42;
 
 // Runs `work` in a process of its own, which ends before its n-th call. False: it came to its end.
@@ -150,7 +140,7 @@ class ApplyCrash : public ::testing::TestWithParam<Case> {};
 TEST_P(ApplyCrash, BeforeAnyCallLosesNothingAndConverges) {
   const Bytes bytes = UninterruptedBytes(GetParam());
   bool killed = true;
-  for (int n = 1; killed; n += kStride) {
+  for (int n = 1; killed; n += kForkStride) {
     ApplyRig rig;
     Arrange(rig, GetParam());
     killed = KilledBefore(n, [&](FsOps& fs) { Work(rig, GetParam(), fs); });
@@ -168,9 +158,9 @@ TEST_P(ApplyCrash, BeforeAnyCallLosesNothingAndConverges) {
 
 TEST_P(ApplyCrash, DuringItsOwnRecoveryConvergesToo) {
   bool killed = true;
-  for (int n = 1; killed; n += kStride) {
+  for (int n = 1; killed; n += kForkStride) {
     bool killed_again = true;
-    for (int m = 1; killed_again; m += kStride) {
+    for (int m = 1; killed_again; m += kForkStride) {
       ApplyRig rig;
       Arrange(rig, GetParam());
       killed = KilledBefore(n, [&](FsOps& fs) { Work(rig, GetParam(), fs); });
@@ -216,10 +206,10 @@ TEST(ApplyCrashInARace, GivesAFileBackThatWasMovedByMistake) {
 
 // Every call fails, once or from then on, with each of these.
 TEST_P(ApplyCrash, FailingAtAnyCallLosesNothing) {
-  for (const int error : {ENOSPC, EIO, EDQUOT, EROFS, EACCES, EMFILE, ESTALE, EMLINK}) {
+  for (const int error : {ENOSPC, EIO, EDQUOT, EROFS, EACCES, EMFILE, ESTALE, EMLINK, EINTR}) {
     for (const bool once : {true, false}) {
       bool failed = true;
-      for (int n = 1; failed; n += kStride) {
+      for (int n = 1; failed; n += kForkStride) {
         ApplyRig rig;
         Arrange(rig, GetParam());
         int calls = 0;

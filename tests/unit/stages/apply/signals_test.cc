@@ -1,0 +1,93 @@
+// Signals that keep interrupting the process while it changes files, and changes them back.
+//
+// Most calls on local file systems are not to be interrupted, so this shows that none of the others
+// matters; that each call is made again is shown by tests/faults/apply_test.py, which has every
+// second one fail.
+#include <sys/time.h>
+
+#include <atomic>
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "tests/unit/stages/apply/apply_rig.h"
+
+namespace sluice {
+namespace {
+
+using ::testing::Each;
+using ::testing::Field;
+using ::testing::SizeIs;
+using Result = ApplyOutcome::Result;
+
+constexpr int kGroups = 150;
+constexpr int kCopies = 2;
+constexpr int kPeriodMicroseconds = 200;
+
+std::atomic<int> interruptions = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
+
+// SIGALRM again and again, without SA_RESTART: as long as it lives.
+class Storm final {
+ public:
+  Storm() {
+    struct sigaction action = {};
+    action.sa_handler = [](int) { ++interruptions; };
+    EXPECT_EQ(::sigaction(SIGALRM, &action, &before_), 0);
+    SetTimer(kPeriodMicroseconds);
+  }
+  Storm(const Storm&) = delete;
+  Storm& operator=(const Storm&) = delete;
+  ~Storm() {
+    SetTimer(0);
+    EXPECT_EQ(::sigaction(SIGALRM, &before_, nullptr), 0);
+  }
+
+ private:
+  static void SetTimer(int microseconds) {
+    const itimerval timer = {.it_interval = {.tv_sec = 0, .tv_usec = microseconds},
+                             .it_value = {.tv_sec = 0, .tv_usec = microseconds}};
+    EXPECT_EQ(::setitimer(ITIMER_REAL, &timer, nullptr), 0);
+  }
+
+  struct sigaction before_ = {};
+};
+
+class ApplyUnderSignals : public ::testing::TestWithParam<Action> {};
+
+TEST_P(ApplyUnderSignals, ChangesAndUndoesEverything) {
+  ApplyRig rig;
+  for (int group = 0; group < kGroups; ++group) {
+    std::vector<std::string> names;
+    for (int i = 0; i <= kCopies; ++i) names.push_back(absl::StrCat("d", i, "/", group));
+    rig.MakeGroup(names, absl::StrCat(group, std::string(10'000, 'x')));
+  }
+  const auto contents = rig.Contents();
+  const ApplyOptions options = ApplyRig::Executing(GetParam());
+  std::vector<ApplyOutcome> applied;
+  std::vector<ApplyOutcome> undone;
+  interruptions = 0;
+  {
+    const Storm storm;
+    applied = rig.Apply(options).outcomes;
+    undone = rig.Undo(options).outcomes;
+  }
+  EXPECT_GT(interruptions, kGroups / 10);
+  for (const auto& outcomes : {applied, undone}) {
+    EXPECT_THAT(outcomes, SizeIs(kGroups * kCopies));
+    EXPECT_THAT(outcomes, Each(Field(&ApplyOutcome::result, Result::kApplied)));
+  }
+  EXPECT_EQ(rig.Contents(), contents);
+  for (const auto& [name, content] : contents) EXPECT_EQ(rig.tree().Stat(name).link_count, 1);
+  EXPECT_FALSE(rig.HasPrivateDirectory());
+}
+
+INSTANTIATE_TEST_SUITE_P(Actions, ApplyUnderSignals,
+                         ::testing::Values(Action::kHardlink, Action::kSymlink, Action::kRemove));
+
+}  // namespace
+}  // namespace sluice
