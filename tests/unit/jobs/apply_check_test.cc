@@ -217,8 +217,10 @@ TEST_F(CheckApplyWorld, OfUndosStartedAtOnceOneIsTaken) {
   v1::JobSpec undo = UndoOf(NameOf(Run(ApplyOf(NameOf(Reconcile())))));
   undo.set_window(4);
   std::atomic<int> started = 0;
+  constexpr int kThreads = 4;
   std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
+  threads.reserve(kThreads);
+  for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       if (rig_.Start(undo, "", v1::PACING_PACED_BY_CONSUMER).ok()) ++started;
     });
