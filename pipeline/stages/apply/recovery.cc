@@ -105,11 +105,10 @@ class ChangeRecovery final {
     if (!staged_) return has_name_ && !current_ ? Applied(intent_.freed_bytes) : Aborted();
     std::uint64_t bytes = 0;
     // Else another name has the content. What it was compared with may have gone meanwhile.
-    const bool is_last = staged_->link_count == 1;
-    if (is_last && !LivesOn(&bytes)) return PutBack();
+    if (staged_->link_count == 1 && !LivesOn(&bytes)) return PutBack();
     if (!intent_.keeps_old) return DropOld(bytes);
     ApplyOutcome outcome = Applied(0);
-    outcome.pending_bytes = is_last ? intent_.freed_bytes : 0;
+    outcome.pending_bytes = intent_.freed_bytes;
     return outcome;
   }
 

@@ -128,9 +128,9 @@ ApplyRig::Run ApplyRig::Undo(ApplyOptions options, FsOps& fs) {
   return Drain(start, options, fs, undo_journal(), std::nullopt, std::nullopt);
 }
 
-void ApplyRig::RenumberDevices() const {
-  const std::string renumbered = journal() + ".new";
-  auto reader = ValueOrThrow(ApplyJournal::Reader::Open(journal()));
+void ApplyRig::RenumberDevices(const std::string& journal) {
+  const std::string renumbered = journal + ".new";
+  auto reader = ValueOrThrow(ApplyJournal::Reader::Open(journal));
   auto writer = ValueOrThrow(ApplyJournal::Open(renumbered));
   while (auto record = ValueOrThrow(reader.Next())) {
     if (auto* intent = std::get_if<ChangeIntent>(&*record)) {
@@ -139,7 +139,7 @@ void ApplyRig::RenumberDevices() const {
     }
     ThrowIfError(writer->Append(*record));
   }
-  std::filesystem::rename(renumbered, journal());
+  std::filesystem::rename(renumbered, journal);
 }
 
 ApplyRig::Run ApplyRig::ApplyAs(const std::string& job, std::vector<StoredPlan> plans,

@@ -55,7 +55,7 @@ class ApplyRig final {
 
   absl::Status Discard(FsOps& fs = SystemFsOps()) { return DiscardKept(fs, roots_, journal()); }
   // As if a restart of the system had given devices other numbers than the journal has.
-  void RenumberDevices() const;
+  static void RenumberDevices(const std::string& journal);
 
   static ApplyOptions Executing(Action action) {
     return {.action = action, .mode = ApplyOptions::Mode::kExecute};

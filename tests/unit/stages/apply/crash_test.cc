@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <string>
@@ -152,6 +153,22 @@ TEST_P(ApplyCrash, BeforeAnyCallLosesNothingAndConverges) {
     CheckEnd(rig, GetParam());
     // Of a reflink that has been made it cannot be seen any more what it gave back.
     if (GetParam().action != Action::kReflink) EXPECT_EQ(BytesOf(rig, outcomes), bytes);
+    ASSERT_FALSE(HasFailure()) << "killed before call " << n;
+  }
+}
+
+// As after a restart of the system.
+TEST_P(ApplyCrash, ConvergesWhereDevicesHaveOtherNumbersSince) {
+  bool killed = true;
+  for (int n = 1; killed; n += kForkStride) {
+    ApplyRig rig;
+    Arrange(rig, GetParam());
+    killed = KilledBefore(n, [&](FsOps& fs) { Work(rig, GetParam(), fs); });
+    const std::string journal = JournalOf(rig, GetParam());
+    if (std::filesystem::exists(journal)) ApplyRig::RenumberDevices(journal);
+    ASSERT_TRUE(Mend(rig, GetParam()).ok()) << n;
+    CheckBytes(rig, GetParam());
+    CheckPrivate(rig);
     ASSERT_FALSE(HasFailure()) << "killed before call " << n;
   }
 }

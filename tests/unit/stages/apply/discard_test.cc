@@ -28,7 +28,7 @@ class Discard : public testing::Test {
   // What the journal is about is on another device than what is there now.
   void Unmount() {
     rig_.tree().Rename(".sluice", "unmounted");
-    rig_.RenumberDevices();
+    ApplyRig::RenumberDevices(rig_.journal());
   }
 
   ApplyRig rig_;
@@ -67,7 +67,7 @@ TEST_F(Discard, FailsWhileAnotherFileSystemIsMountedThere) {
 TEST_F(Discard, DoesNotMissWhatAnUndoHasMovedBack) {
   ASSERT_EQ(rig_.Undo().outcomes.size(), 2);
   ASSERT_FALSE(rig_.HasPrivateDirectory());
-  rig_.RenumberDevices();
+  ApplyRig::RenumberDevices(rig_.journal());
   EXPECT_EQ(rig_.Discard(), absl::OkStatus());
 }
 

@@ -78,7 +78,7 @@ TEST_P(UndoOfEachAction, WorksWhereDevicesHaveOtherNumbersSince) {
   ApplyRig rig;
   rig.MakeGroup({"a", "b"}, "content");
   ASSERT_EQ(rig.Apply(ApplyRig::Executing(GetParam())).outcomes[0].result, Result::kApplied);
-  rig.RenumberDevices();
+  ApplyRig::RenumberDevices(rig.journal());
   EXPECT_EQ(rig.Undo().outcomes[0].result, Result::kApplied);
   EXPECT_EQ(rig.tree().Stat("b").type, FileType::kRegular);
   EXPECT_EQ(rig.tree().Stat("b").link_count, 1);
