@@ -204,8 +204,14 @@ Preparation::Verdict Preparation::CheckReflink(const PinnedFile& old) {
   return error == 0 ? std::nullopt : Verdict(Fail("dedupe", error));
 }
 
-Preparation::Verdict Preparation::CheckSymlink(PreparedChange& change) const {
+Preparation::Verdict Preparation::CheckSymlink(const PlanCopy& copy, PreparedChange& change) const {
   if (action() != Action::kSymlink) return std::nullopt;
+  // More paths than names: the directory is mounted at another place, too, and from there a
+  // relative target need not lead to the source.
+  const auto paths =
+      std::ranges::count(plan_->plan.copies, IdOf(copy.file.stat),
+                         [](const PlanCopy& other) { return IdOf(other.file.stat); });
+  if (paths > copy.file.stat.link_count) return Skip(SkipReason::kOtherFileSystem);
   const auto from = deps_.roots.Locate(change.intent.path);
   const auto to = deps_.roots.Locate(source_->path);
   if (!from || !to || from->directory != to->directory) return Skip(SkipReason::kNotAllowed);
@@ -228,7 +234,7 @@ Preparation::Verdict Preparation::LookAt(const PlanCopy& copy, PreparedChange& c
   if (ChangesNames(action()) && (IsLiveDatabase(fs, old) || IsLiveDatabase(fs, kept_->file))) {
     return Skip(SkipReason::kLiveDatabase);
   }
-  if (auto verdict = CheckSymlink(change)) return verdict;
+  if (auto verdict = CheckSymlink(copy, change)) return verdict;
   if (auto reason = TakeLease(fs, old.fd.get(), UnleasedOf(options_), &change.lease)) {
     return Skip(*reason);
   }

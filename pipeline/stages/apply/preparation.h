@@ -60,7 +60,7 @@ class Preparation final {
   Verdict CheckFlags(const PinnedFile& old);
   Verdict CheckMetadata(const PinnedFile& old, PreparedChange& change);
   Verdict CheckReflink(const PinnedFile& old);
-  Verdict CheckSymlink(PreparedChange& change) const;
+  Verdict CheckSymlink(const PlanCopy& copy, PreparedChange& change) const;
   // All but the content: pins and leases.
   Verdict LookAt(const PlanCopy& copy, PreparedChange& change);
   Task<Verdict> CheckContent(PreparedChange& change);
