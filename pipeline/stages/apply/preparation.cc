@@ -99,7 +99,12 @@ void Preparation::Begin(const StoredPlan& plan) {
 }
 
 void Preparation::OnChanged(InodeId old_inode) {
-  if (names_.id != old_inode) names_ = {.id = old_inode, .links = 0, .changed = 1};
+  if (names_.id == old_inode) names_.touched = true;
+}
+
+void Preparation::OnChangedEarlier(InodeId old_inode) {
+  if (names_.id != old_inode) names_ = {.id = old_inode, .links = 0, .changed = 0};
+  ++names_.changed;
   names_.touched = true;
 }
 
@@ -280,10 +285,12 @@ Preparation::Verdict Preparation::FindStage(PreparedChange& change) {
 
 void Preparation::Account(PreparedChange& change) {
   const FileStat& stat = change.old.stat;
+  const bool pends =
+      action() == Action::kRemove && options_.removed == ApplyOptions::Removed::kQuarantine;
   if (names_.id != IdOf(stat)) {
     names_ = {.id = IdOf(stat), .links = stat.link_count, .changed = 0};
   } else if (names_.links == 0) {  // Its first names were changed by an earlier run.
-    names_.links = stat.link_count + names_.changed;
+    names_.links = stat.link_count + (pends ? 0 : names_.changed);  // Those that are kept count.
   }
   ++names_.changed;
   if (action() == Action::kHardlink) {
@@ -294,8 +301,6 @@ void Preparation::Account(PreparedChange& change) {
   std::uint64_t bytes = 0;
   const bool goes = action() == Action::kReflink || names_.changed == names_.links;
   if (goes) (void)deps_.fs.ExclusiveBytes(change.old.fd.get(), &bytes);
-  const bool pends =
-      action() == Action::kRemove && options_.removed == ApplyOptions::Removed::kQuarantine;
   (pends ? change.outcome.pending_bytes : change.outcome.recovered_bytes) = bytes;
 }
 
