@@ -52,7 +52,7 @@ class Applier final {
     if (auto outcome = tail_.Find(position)) {
       // Done by an earlier run, which could not tell.
       if (IsChange(*outcome)) {
-        preparation_.OnChanged(IdOf(copy.file.stat));
+        preparation_.OnChangedEarlier(IdOf(copy.file.stat));
         ++changes_;
       }
       batch_.Add(position, *std::move(outcome));

@@ -100,7 +100,12 @@ void Preparation::Begin(const StoredPlan& plan) {
 }
 
 void Preparation::OnChanged(InodeId old_inode) {
-  if (names_.id != old_inode) names_ = {.id = old_inode, .links = 0, .changed = 1};
+  if (names_.id == old_inode) names_.touched = true;
+}
+
+void Preparation::OnChangedEarlier(InodeId old_inode) {
+  if (names_.id != old_inode) names_ = {.id = old_inode, .links = 0, .changed = 0};
+  ++names_.changed;
   names_.touched = true;
 }
 
@@ -205,8 +210,14 @@ Preparation::Verdict Preparation::CheckReflink(const PinnedFile& old) {
   return error == 0 ? std::nullopt : Verdict(Fail("dedupe", error));
 }
 
-Preparation::Verdict Preparation::CheckSymlink(PreparedChange& change) const {
+Preparation::Verdict Preparation::CheckSymlink(const PlanCopy& copy, PreparedChange& change) const {
   if (action() != Action::kSymlink) return std::nullopt;
+  // More paths than names: the directory is mounted at another place, too, and from there a
+  // relative target need not lead to the source.
+  const auto paths =
+      std::ranges::count(plan_->plan.copies, IdOf(copy.file.stat),
+                         [](const PlanCopy& other) { return IdOf(other.file.stat); });
+  if (paths > copy.file.stat.link_count) return Skip(SkipReason::kOtherFileSystem);
   const auto from = deps_.roots.Locate(change.intent.path);
   const auto to = deps_.roots.Locate(source_->path);
   if (!from || !to || from->directory != to->directory) return Skip(SkipReason::kNotAllowed);
@@ -229,7 +240,7 @@ Preparation::Verdict Preparation::LookAt(const PlanCopy& copy, PreparedChange& c
   if (ChangesNames(action()) && (IsLiveDatabase(fs, old) || IsLiveDatabase(fs, kept_->file))) {
     return Skip(SkipReason::kLiveDatabase);
   }
-  if (auto verdict = CheckSymlink(change)) return verdict;
+  if (auto verdict = CheckSymlink(copy, change)) return verdict;
   if (!FitsJournal(change.intent)) return Skip(SkipReason::kUnsupported, "journal");
   if (auto error = TakeLease(fs, old.fd.get(), UnleasedOf(options_), &change.lease)) return error;
   // From here on nobody can write to it unnoticed: this is the version that counts.
@@ -279,6 +290,7 @@ void Preparation::Account(PreparedChange& change) {
   if (names_.id != IdOf(stat)) {
     names_ = {.id = IdOf(stat), .links = stat.link_count, .changed = 0};
   } else if (names_.links == 0) {  // Its first names were changed by an earlier run.
+    // Those that are kept count.
     names_.links = stat.link_count + (change.intent.keeps_old ? 0 : names_.changed);
   }
   ++names_.changed;

@@ -38,8 +38,10 @@ class Preparation final {
   // Lets go of the source of truth until the next Prepare: nobody is kept waiting for its lease
   // while the job waits for its consumer.
   void Rest() { kept_ = nullptr; }
-  // This copy's name was changed, in this run or an earlier one.
+  // What was prepared has been done to a name of this inode: its ctime is ours.
   void OnChanged(InodeId old_inode);
+  // Instead of Prepare: an earlier run has changed this name.
+  void OnChangedEarlier(InodeId old_inode);
 
  private:
   // What is known of the inode whose names are being looked at.
@@ -60,7 +62,7 @@ class Preparation final {
   Verdict CheckFlags(const PinnedFile& old);
   Verdict CheckMetadata(const PinnedFile& old, PreparedChange& change);
   Verdict CheckReflink(const PinnedFile& old);
-  Verdict CheckSymlink(PreparedChange& change) const;
+  Verdict CheckSymlink(const PlanCopy& copy, PreparedChange& change) const;
   // All but the content: pins and leases.
   Verdict LookAt(const PlanCopy& copy, PreparedChange& change);
   Task<Verdict> CheckContent(PreparedChange& change);

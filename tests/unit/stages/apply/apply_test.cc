@@ -95,6 +95,27 @@ TEST(Apply, GivesStorageBackWithTheLastNameOfAnInode) {
   EXPECT_EQ(dry[1].recovered_bytes, 4096);
 }
 
+// The two names of the last inode are the last of one batch and the first of the next.
+TEST(Apply, CountsAnInodeOnceWhoseNamesAreInTwoBatches) {
+  for (const auto removed : {ApplyOptions::Removed::kQuarantine, ApplyOptions::Removed::kDelete}) {
+    ApplyRig rig;
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i <= kMaxBatchChanges; ++i) names.push_back("f" + std::to_string(i));
+    rig.MakeGroup(names, "content");
+    rig.tree().MakeHardLink("g", names.back());
+    names.emplace_back("g");
+    rig.plans() = {};
+    rig.AddPlan(rig.PlanOf(names));
+    ApplyOptions options = ApplyRig::Executing(Action::kRemove);
+    options.removed = removed;
+    std::uint64_t bytes = 0;
+    for (const ApplyOutcome& outcome : OutcomesOf(rig, options)) {
+      bytes += outcome.recovered_bytes + outcome.pending_bytes;
+    }
+    EXPECT_EQ(bytes, kMaxBatchChanges * 4096);
+  }
+}
+
 TEST(Apply, EndsAfterTheChangesThatWereAllowed) {
   ApplyRig rig;
   rig.MakeGroup({"a", "b", "c", "d"}, "content");
