@@ -1,27 +1,32 @@
 #!/usr/bin/python3
 """kill -9 in the middle of an apply, again and again: no byte is lost, nothing is done twice, nothing
-is left behind; and what was done can be undone.
+is left behind; and what was done can be undone. And two jobs at once that contradict each other, and
+calls that signals interrupt.
 
 The oracle: every path holds the bytes it held before, all through; at the end each group is one inode.
 A second job over the same plans, and the undo, are killed just as the first is."""
 
+import collections
 import os
+import subprocess
+import tempfile
 import unittest
 
+from harness import strace
 from harness.contents import contents_of, keeps_anything
 from harness.follower import Follower, start_once
 from harness.killer import Killer
 from harness.options import LONG, SEED, dice, main, report
+from harness.planner import OLD, Planner, skip_reason, write
 from harness.server import MortalServer
 from support.client import Client, reconcile_spec, scan_spec
+from support.environment import BIN_DIR
 from support.contract import apply_pb2, job_pb2, plan_pb2
 from support.trees import Tree
 
 GROUPS, COPIES = (2500, 4) if LONG else (100, 4)
 KILLS = 200 if LONG else 10
 FOLLOW_SECONDS = 600
-# Old enough that no file counts as just written.
-OLD = 1_600_000_000
 
 APPLIED = apply_pb2.ApplyOutcome.RESULT_APPLIED
 
@@ -84,6 +89,71 @@ class Kills(unittest.TestCase):
             undone += len(outcomes)
             plan = self.plan(plan_pb2.ACTION_HARDLINK)
         report(f"seed {SEED}: {self.kills} kills, {applied} files applied, {undone} undone")
+
+
+class Opposites(unittest.TestCase):
+    """Two jobs at once, over plans of which one keeps what the other changes: both end well, and
+    every content is still to be read at both of its paths (ACTION_REMOVE: at one)."""
+
+    PAIRS = 200
+    ROUNDS = 50 if LONG else 3
+
+    def setUp(self):
+        self.tree = self.enterContext(Tree())
+        self.root = pathlib.Path(os.fsdecode(self.tree.root))
+        self.planner = self.enterContext(Planner(self.root))
+
+    def test_lose_nothing(self):
+        for action in ("hardlink", "symlink", "remove"):
+            reasons = collections.Counter()
+            for _ in range(self.ROUNDS):
+                reasons.update(self.run_round(action))
+            report(f"{action}: {dict(reasons)}")
+
+    def run_round(self, action):
+        for pair in range(self.PAIRS):
+            for side in "ab":
+                path = self.root / side / str(pair)
+                path.unlink(missing_ok=True)
+                write(path, b"content of pair %d" % pair)
+        plans = [self.planner.plan(self.root, keep=[plan_pb2.KeepRule(
+            criterion=plan_pb2.KeepRule.CRITERION_PATH_GLOB, pattern=f"**/{side}/*")])
+            for side in "ab"]
+        runs = self.planner.apply_at_once(plans, action, undo_window=0)
+        for run in runs:
+            self.assertEqual(run.end.state, job_pb2.JOB_STATE_SUCCEEDED, run.end)
+            self.assertEqual(len(run.outcomes), self.PAIRS)
+        for pair in range(self.PAIRS):
+            paths = [self.root / side / str(pair) for side in "ab"]
+            found = [path.read_bytes() for path in paths
+                     if action != "remove" or path.is_file()]
+            self.assertEqual(set(found), {b"content of pair %d" % pair})
+        self.assertEqual({path.name for path in self.root.iterdir()}, {"a", "b"})
+        return [skip_reason(outcome) for run in runs for outcome in run.outcomes]
+
+
+class Interruptions(unittest.TestCase):
+    """Of every second call of each kind that changing files takes, in the tests of apply and undo:
+    they pass as if there were none."""
+
+    # What the tests call themselves, and do not call again, is not among them; and the first calls
+    # of pread64 are the loader's.
+    CALLS = {"pread64": 31, **dict.fromkeys(
+        ("openat2", "statx", "fstatfs", "ioctl", "flistxattr", "fgetxattr", "faccessat2", "flock",
+         "fsync", "fdatasync", "mkdirat", "unlinkat", "linkat", "symlinkat", "readlinkat",
+         "renameat2", "pwrite64", "ftruncate", "fchmod"), 1)}
+    TESTS = "Apply.*:Undo.*:Actions/UndoOfEachAction*"
+
+    def test_are_not_noticed(self):
+        with tempfile.NamedTemporaryFile(prefix="sluice-strace-") as log:
+            done = subprocess.run(
+                [*strace.interrupting(self.CALLS, log.name), pathlib.Path(BIN_DIR) / "apply_test",
+                 f"--gtest_filter={self.TESTS}"],
+                capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout[-10000:] + done.stderr[-5000:])
+            interrupted = log.read().count(b"(INJECTED)")
+        self.assertGreater(interrupted, 1000)
+        report(f"{interrupted} calls interrupted")
 
 
 if __name__ == "__main__":

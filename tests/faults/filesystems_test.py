@@ -14,10 +14,14 @@ from harness.options import LONG, main, report
 from support.environment import BIN_DIR
 
 # What the short form leaves out takes minutes on a disk.
-SHORT = "Apply.*:Undo*:*BeforeAnyCall*/Hardlink:*BeforeAnyCall*/Remove:*BeforeAnyCall*/*Reflink"
+SHORT = ("Apply.*:Undo*:*StalePlans*:*OppositePlans.*AnyTwoCalls*:*UnderSignals*:"
+         "*BeforeAnyCall*/Hardlink:*BeforeAnyCall*/Remove:*BeforeAnyCall*/*Reflink")
 COPIES_BEYOND_LINKS = "65001"
-LONG_RACE = {"SLUICE_RACE_SWAPS": "100000", "SLUICE_RACE_SECONDS": "60"}
 TMPFS_BYTES = 512 << 20
+# Of the long form: a race, files touched between plan and change (for each action), and rounds of two
+# jobs with opposite plans (in memory, and on disks, whose syncs take the time).
+LONG_RACE = {"SLUICE_RACE_SWAPS": "100000", "SLUICE_RACE_SECONDS": "60"}
+TRIALS, ROUNDS, ROUNDS_ON_DISK = "10000", "2000", "200"
 
 
 class FileSystems(unittest.TestCase):
@@ -30,9 +34,9 @@ class FileSystems(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout[-10000:] + done.stderr[-5000:])
         return re.search(r"\[  PASSED  \] (\d+) tests?", done.stdout)[1]
 
-    def run_all(self, directory):
-        count = self.run_tests(directory, "*" if LONG else SHORT,
-                               **(LONG_RACE if LONG else {}))
+    def run_all(self, directory, rounds=ROUNDS_ON_DISK):
+        counts = {**LONG_RACE, "SLUICE_STALE_TRIALS": TRIALS, "SLUICE_OPPOSITE_ROUNDS": rounds}
+        count = self.run_tests(directory, "*" if LONG else SHORT, **(counts if LONG else {}))
         report(f"{self.id().rpartition('.')[2]}: {count} tests passed")
 
     def test_ext4(self):
@@ -54,7 +58,7 @@ class FileSystems(unittest.TestCase):
 
     def test_tmpfs(self):
         with disks.tmpfs(TMPFS_BYTES) as mounted:
-            self.run_all(mounted)
+            self.run_all(mounted, ROUNDS)
 
     def assert_reflinks(self, directory):
         """The tests were of reflinks, not of their being refused."""

@@ -72,6 +72,10 @@ class Run:
         return self._of_kind("plan")
 
     @property
+    def outcomes(self):
+        return self._of_kind("outcome")
+
+    @property
     def errors(self):
         return self._of_kind("error")
 

@@ -35,6 +35,16 @@ def tmpfs(size):
             _run("umount", "--lazy", where)
 
 
+@contextlib.contextmanager
+def bound(source, target):
+    """`source` a second time, at `target`: what was there is covered."""
+    _run("mount", "--bind", source, target)
+    try:
+        yield
+    finally:
+        _run("umount", "--lazy", target)
+
+
 def fill_up(directory):
     """Leaves no byte of room; returns the file that took it."""
     path = directory / "filler"

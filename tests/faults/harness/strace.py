@@ -35,6 +35,13 @@ def killed_at(call, nth):
             f"--inject={call}:signal=SIGKILL:when={nth}")
 
 
+def interrupting(calls, log):
+    """A command under which every second one of each of these calls of a program is interrupted;
+    `calls` says from which on."""
+    return (_strace(), "-f", "-qqq", "-o", log, f"--trace={','.join(calls)}",
+            *(f"--inject={call}:error=EINTR:when={first}+2" for call, first in calls.items()))
+
+
 @contextlib.contextmanager
 def failing(server, calls, error, when, paths):
     """Within it, `calls` of the server on `paths` fail with `error`: `when` is "1" for once, "1+"
