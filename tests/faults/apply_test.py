@@ -8,6 +8,7 @@ A second job over the same plans, and the undo, are killed just as the first is.
 
 import collections
 import os
+import pathlib
 import subprocess
 import tempfile
 import unittest
