@@ -75,7 +75,8 @@ class StaleRun final {
  private:
   void Arrange(int group) {
     std::vector<std::string> names;
-    for (unsigned i = 0; i < 2 + (random_() % 3); ++i) names.push_back(absl::StrCat(group, ".", i));
+    names.resize(2 + (random_() % 3));
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = absl::StrCat(group, ".", i);
     // Smaller ones are no extents of their own on btrfs, and share none.
     std::string content(4'096 + (random_() % 16'384), '\0');
     for (char& byte : content) byte = static_cast<char>(random_());
