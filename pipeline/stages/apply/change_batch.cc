@@ -81,6 +81,7 @@ int ChangeBatch::SyncStages() {
   for (const Slot& slot : slots_) {
     if (!slot.change || !slot.change->stage || synced == slot.change->stage.get()) continue;
     synced = slot.change->stage.get();
+    if (!synced->directory.valid()) continue;  // Nothing has been done there.
     if (const int error = fs_.Sync(synced->directory.get())) return error;
   }
   return 0;

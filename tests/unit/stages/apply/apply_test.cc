@@ -369,6 +369,18 @@ TEST(Apply, TakesTheMetadataOfTheSourceWhereThePolicySaysSo) {
   EXPECT_THAT(outcomes[0].metadata_changes, ElementsAre(MetadataField::kMode));
 }
 
+// What stands there under the name of the private directory, and is readable by others, is not ours.
+TEST(Apply, FailsToChangeACopyAndGoesOnWhereThePrivateDirectoryIsSomebodyElses) {
+  ApplyRig rig;
+  rig.MakeGroup({"a", "b", "c"}, "content");
+  ASSERT_EQ(::chmod(rig.tree().MakeDirectory(kPrivateDirectory).c_str(), 0755), 0);
+  const auto before = rig.Inodes();
+  const auto outcomes = OutcomesOf(rig, ApplyRig::Executing(Action::kHardlink));
+  EXPECT_THAT(outcomes, SizeIs(2));
+  EXPECT_THAT(outcomes, Each(Field(&ApplyOutcome::result, Result::kFailed)));
+  EXPECT_EQ(rig.Inodes(), before);
+}
+
 TEST(RelativeTarget, LeadsFromTheLinksDirectory) {
   EXPECT_EQ(RelativeTarget("b", "a"), "a");
   EXPECT_EQ(RelativeTarget("x/y/b", "x/a"), "../a");
