@@ -18,18 +18,16 @@ from harness.contents import contents_of, keeps_anything
 from harness.follower import Follower, start_once
 from harness.killer import Killer
 from harness.options import LONG, SEED, dice, main, report
-from harness.planner import OLD, Planner, skip_reason, write
+from harness.planner import APPLIED, OLD, Planner, skip_reason, write
 from harness.server import MortalServer
-from support.client import Client, reconcile_spec, scan_spec
-from support.environment import BIN_DIR
+from support.client import Client
 from support.contract import apply_pb2, job_pb2, plan_pb2
+from support.environment import BIN_DIR
 from support.trees import Tree
 
 GROUPS, COPIES = (2500, 4) if LONG else (100, 4)
 KILLS = 200 if LONG else 10
 FOLLOW_SECONDS = 600
-
-APPLIED = apply_pb2.ApplyOutcome.RESULT_APPLIED
 
 
 class Kills(unittest.TestCase):

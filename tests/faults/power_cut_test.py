@@ -22,6 +22,7 @@ from harness import disks, strace
 from harness.contents import contents_of, keeps_anything
 from harness.follower import EAGER, Follower
 from harness.options import LONG, SEED, dice, main, report
+from harness.planner import APPLIED, write
 from harness.server import MortalServer
 from support.client import ENDED, Client
 from support.contract import apply_pb2, job_pb2, plan_pb2
@@ -34,9 +35,6 @@ KINDS = ("ext4", "xfs", "btrfs") if LONG else ("ext4",)
 # Whether what was not synced is on the disk of the tree, and on that of the data. (Both: kill -9.)
 WRITTEN = ((False, False), (True, False), (False, True))
 GROUPS, COPIES = 3, 3
-# Old enough that no file counts as just written.
-OLD = 1_600_000_000
-APPLIED = apply_pb2.ApplyOutcome.RESULT_APPLIED
 
 
 class PowerCut(unittest.TestCase):
@@ -68,10 +66,7 @@ class PowerCut(unittest.TestCase):
     def make_tree(self):
         self.data.mkdir()
         for group, copy in itertools.product(range(GROUPS), range(COPIES)):
-            path = self.tree / f"d{copy}" / f"g{group}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"content of group %d" % group)
-            os.utime(path, (OLD, OLD))
+            write(self.tree / f"d{copy}" / f"g{group}", b"content of group %d" % group)
 
     def server(self):
         return MortalServer(self.tree, data_dir=self.data, flags=(strace.ONE_THREAD,))

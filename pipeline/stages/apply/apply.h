@@ -26,7 +26,7 @@ namespace sluice {
 //
 // Takes each copy of each plan in turn and yields its outcome, followed by a checkpoint. Copies are
 // changed in batches of at most kMaxBatchChanges: pinned, leased and compared one after the other,
-// their intents made durable together, and then changed (see replacement.h for the order of steps,
+// their intents made durable together, and then changed (see change.h for the order of steps,
 // and what each protects from).
 //
 // P1  At every instant every planned path holds its old bytes or identical new ones (but kRemove;

@@ -51,7 +51,7 @@ struct PreparedChange {
 //    8. What came out is the file that was compared, both leases hold, and the kept file still has
 //       its name.
 //    9. Otherwise it is exchanged back; nothing unverified is unlinked.
-//   10. The directories are durable; the old name is unlinked, and the journal told.
+//   10. The directories are durable; the old name is unlinked, durably, and the journal told.
 std::optional<ChangeError> CarryOut(FsOps& fs, PreparedChange& change);
 
 }  // namespace sluice

@@ -13,7 +13,8 @@
 namespace sluice {
 
 // Changes that are carried out together: their intents take one sync of the journal, and their
-// directories one each. Between, outcomes that are already known keep their place in the order.
+// directories one each, before anything is dropped (and stage directories another, when it is).
+// Between, outcomes that are already known keep their place in the order.
 //
 // Not thread-safe. Lifetime: `fs` and `journal` outlive it.
 class ChangeBatch final {

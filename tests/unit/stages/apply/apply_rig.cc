@@ -53,6 +53,11 @@ void ForEachPath(const std::string& root, Fn fn) {
 
 }  // namespace
 
+unsigned FromEnvironment(const char* name, unsigned otherwise) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+  return value == nullptr ? otherwise : static_cast<unsigned>(std::stoul(value));
+}
+
 std::string ApplyDir() {
   // Nothing changes the environment of a test.
   const char* directory = std::getenv("SLUICE_APPLY_DIR");  // NOLINT(concurrency-mt-unsafe)

@@ -20,6 +20,9 @@ namespace sluice {
 // Where the trees of these tests are: SLUICE_APPLY_DIR, a file system to be tried, or memory.
 std::string ApplyDir();
 
+// A number that a long form gives to a test; `otherwise` where it does not.
+unsigned FromEnvironment(const char* name, unsigned otherwise);
+
 // A tree of files, the plans over them, and runs of apply and undo on one thread.
 class ApplyRig final {
  public:

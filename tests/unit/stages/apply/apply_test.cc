@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -127,8 +126,7 @@ TEST(Apply, EndsAfterTheChangesThatWereAllowed) {
 
 // 65,001 copies, or as many as SLUICE_APPLY_COPIES says: ext4 and btrfs do not take so many links.
 TEST(Apply, KeepsOneMoreCopyWhereLinksRunOut) {
-  const char* wanted = ::getenv("SLUICE_APPLY_COPIES");  // NOLINT(concurrency-mt-unsafe)
-  const int copies = wanted == nullptr ? 300 : std::stoi(wanted);
+  const auto copies = static_cast<int>(FromEnvironment("SLUICE_APPLY_COPIES", 300));
   ApplyRig rig;
   std::vector<std::string> names;
   names.reserve(copies);
@@ -369,7 +367,8 @@ TEST(Apply, TakesTheMetadataOfTheSourceWhereThePolicySaysSo) {
   EXPECT_THAT(outcomes[0].metadata_changes, ElementsAre(MetadataField::kMode));
 }
 
-// What stands there under the name of the private directory, and is readable by others, is not ours.
+// What stands there under the name of the private directory, and is readable by others, is not
+// ours.
 TEST(Apply, FailsToChangeACopyAndGoesOnWhereThePrivateDirectoryIsSomebodyElses) {
   ApplyRig rig;
   rig.MakeGroup({"a", "b", "c"}, "content");

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <barrier>
-#include <cstdlib>
 #include <string>
 #include <thread>
 #include <utility>
@@ -29,11 +28,6 @@ namespace sluice {
 namespace {
 
 constexpr int kPairs = 64;
-
-int RoundsWanted() {
-  const char* wanted = ::getenv("SLUICE_OPPOSITE_ROUNDS");  // NOLINT(concurrency-mt-unsafe)
-  return wanted == nullptr ? 50 : std::stoi(wanted);
-}
 
 constexpr auto kDelete = ApplyOptions::Removed::kDelete;
 
@@ -178,7 +172,8 @@ TEST_P(OppositePlans, LoseNothingWhereOneIsKilledAfterTheOtherRan) {
 class OppositeThreads : public OppositePlans {};
 
 TEST_P(OppositeThreads, LoseNothingOfOppositePlans) {
-  for (int round = 0; round < RoundsWanted(); ++round) {
+  const unsigned rounds = FromEnvironment("SLUICE_OPPOSITE_ROUNDS", 50);
+  for (unsigned round = 0; round < rounds; ++round) {
     Opposites jobs(GetParam(), kPairs);
     std::barrier both(2);
     std::thread backward([&] {

@@ -16,7 +16,6 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -40,24 +39,19 @@ constexpr int kThreads = 4;
 constexpr int kPaths = 24;
 constexpr char kPlanned[] = "the planned content";
 
-int FromEnvironment(const char* name, int otherwise) {
-  const char* value = ::getenv(name);  // NOLINT(concurrency-mt-unsafe)
-  return value == nullptr ? otherwise : std::stoi(value);
-}
-
 // How long the swapping goes on: for so many swaps, and so many seconds.
 class Duration final {
  public:
   bool Another() { return swaps_.fetch_add(1) < wanted_ || !ended(); }
   bool ended() const { return swaps_ >= wanted_ && std::chrono::steady_clock::now() >= end_; }
-  int swaps() const { return swaps_; }
+  unsigned swaps() const { return swaps_; }
 
  private:
-  const int wanted_ = FromEnvironment("SLUICE_RACE_SWAPS", 4'000);
+  const unsigned wanted_ = FromEnvironment("SLUICE_RACE_SWAPS", 4'000);
   const std::chrono::steady_clock::time_point end_ =
       std::chrono::steady_clock::now() +
       std::chrono::seconds(FromEnvironment("SLUICE_RACE_SECONDS", 0));
-  std::atomic<int> swaps_ = 0;
+  std::atomic<unsigned> swaps_ = 0;
 };
 
 // Nothing, if it has become something else than a file meanwhile.

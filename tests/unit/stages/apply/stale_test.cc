@@ -7,7 +7,6 @@
 //
 // SLUICE_STALE_TRIALS: how many files are touched for each action; the long form is 10,000
 // (scripts/faults). SLUICE_STALE_SEED repeats a run, whose seed a failure names.
-#include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <map>
@@ -28,11 +27,6 @@ namespace {
 using Result = ApplyOutcome::Result;
 
 constexpr int kGroups = 40;  // A run.
-
-unsigned FromEnvironment(const char* name, unsigned otherwise) {
-  const char* value = ::getenv(name);  // NOLINT(concurrency-mt-unsafe)
-  return value == nullptr ? otherwise : static_cast<unsigned>(std::stoul(value));
-}
 
 struct File {
   std::string content;
