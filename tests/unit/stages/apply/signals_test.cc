@@ -9,6 +9,7 @@
 #include <sys/time.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <string>
 #include <thread>
@@ -31,7 +32,7 @@ using Result = ApplyOutcome::Result;
 
 constexpr int kGroups = 150;
 constexpr int kCopies = 2;
-constexpr int kPeriodMicroseconds = 200;
+constexpr std::chrono::microseconds kPeriod(200);
 
 std::atomic<int> interruptions = 0;
 static_assert(std::atomic<int>::is_always_lock_free);
@@ -43,26 +44,28 @@ class Storm final {
     struct sigaction action = {};
     action.sa_handler = [](int) { ++interruptions; };
     EXPECT_EQ(::sigaction(SIGALRM, &action, &before_), 0);
-    SetTimer(kPeriodMicroseconds);
+    SetTimer(kPeriod);
   }
   Storm(const Storm&) = delete;
   Storm& operator=(const Storm&) = delete;
   ~Storm() {
-    SetTimer(0);
+    SetTimer(std::chrono::microseconds::zero());
     EXPECT_EQ(::sigaction(SIGALRM, &before_, nullptr), 0);
   }
 
  private:
-  static void SetTimer(int microseconds) {
-    const itimerval timer = {.it_interval = {.tv_sec = 0, .tv_usec = microseconds},
-                             .it_value = {.tv_sec = 0, .tv_usec = microseconds}};
+  static void SetTimer(std::chrono::microseconds period) {
+    const itimerval timer = {.it_interval = {.tv_sec = 0, .tv_usec = period.count()},
+                             .it_value = {.tv_sec = 0, .tv_usec = period.count()}};
     EXPECT_EQ(::setitimer(ITIMER_REAL, &timer, nullptr), 0);
   }
 
   struct sigaction before_ = {};
 };
 
-// Has the lock of the private directory until so many signals have come.
+// Has the lock of the private directory until it has sent so many signals to the thread that made
+// it. They are counted where they are sent: a sanitizer may have the handler run only later, after
+// the call that goes on being interrupted.
 class LockHolder final {
  public:
   LockHolder(ApplyRig& rig, int signals) {
@@ -70,14 +73,17 @@ class LockHolder final {
     EXPECT_EQ(::chmod(path.c_str(), 0700), 0);
     UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     EXPECT_EQ(::flock(directory.get(), LOCK_EX), 0);
-    // The signals are for the thread that works: this one inherits that it takes none.
+    // The timer's signals are for the thread that works: this one inherits that it takes none.
     sigset_t alarm;
     sigemptyset(&alarm);
     sigaddset(&alarm, SIGALRM);
     sigset_t before;
     ::pthread_sigmask(SIG_BLOCK, &alarm, &before);
-    thread_ = std::thread([signals, held = std::move(directory)] {
-      while (interruptions < signals) std::this_thread::yield();
+    thread_ = std::thread([signals, worker = ::pthread_self(), held = std::move(directory)] {
+      for (int sent = 0; sent < signals; ++sent) {
+        EXPECT_EQ(::pthread_kill(worker, SIGALRM), 0);
+        std::this_thread::sleep_for(kPeriod);
+      }
     });
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
@@ -104,8 +110,8 @@ TEST_P(ApplyUnderSignals, ChangesAndUndoesEverything) {
   std::vector<ApplyOutcome> undone;
   interruptions = 0;
   {
-    const LockHolder holder(rig, kGroups / 2);
     const Storm storm;
+    const LockHolder holder(rig, kGroups / 2);
     applied = rig.Apply(options).outcomes;
     undone = rig.Undo(options).outcomes;
     while (interruptions < kGroups / 2) std::this_thread::yield();
