@@ -28,6 +28,10 @@ namespace sluice {
 //   static void Encode(const T& item, std::string* out);   // Appends.
 //   static T Decode(std::string_view* in);                 // Takes what Encode appended.
 //   static std::size_t SizeInMemory(const T& item);        // Bytes, with what it owns.
+//
+// Optional, for items that own memory: Decode, into that of an item which is not needed any more.
+//
+//   static void DecodeInto(std::string_view* in, T& item);
 template <typename T>
 struct SpoolCodec;
 
@@ -98,7 +102,13 @@ class SortedSpool final {
   Task<> Merge(Executor& executor);
 
   // Makes the spool readable. REQUIRES: not finished.
-  void Finish();
+  void Finish() {
+    FinishAndVisit([](const T&, std::uint64_t) {});
+  }
+  // The same, and calls visit(item, place) for each item in order, which costs less than to read
+  // them all later. The spool is not finished yet then.
+  template <typename Visit>
+  void FinishAndVisit(Visit visit);
   // The same, and gives the thread back every few items when somebody waits for it.
   Task<> Finish(Executor& executor);
 
@@ -131,6 +141,14 @@ class SortedSpool final {
     return due ? runs_.size() - kMergeRuns : runs_.size();
   }
   void SortMemory() { std::sort(memory_.begin(), memory_.end(), less_); }
+  static void DecodeInto(std::string_view record, std::optional<T>& item) {
+    if constexpr (requires(T& old) { Codec::DecodeInto(&record, old); }) {
+      if (!item) item.emplace();
+      Codec::DecodeInto(&record, *item);
+    } else {
+      item = Codec::Decode(&record);
+    }
+  }
   void Spill();
   // What is in memory, where there are runs already; otherwise sorts it.
   void SpillRest();
@@ -158,7 +176,8 @@ class SortedSpool<T, Less>::Cursor final {
     if (!reader_) return next_ < spool_->memory_.size() ? &spool_->memory_[next_++] : nullptr;
     std::optional<std::string_view> record = reader_->Next();
     if (!record) return nullptr;
-    return &item_.emplace(Codec::Decode(&*record));
+    DecodeInto(*record, item_);
+    return &*item_;
   }
 
   // Where the next item is: means something to cursors of the same spool only.
@@ -201,11 +220,17 @@ class SortedSpool<T, Less>::Merger final {
 
   // False when all items are merged.
   bool Step() {
+    return Step([](const T&, std::uint64_t) {});
+  }
+  // Calls visit(item, place) for each.
+  template <typename Visit>
+  bool Step(Visit visit) {
     ThrowIfStopRequested(spool_.options_.stop);
     for (std::size_t i = 0; i < kItemsPerStep && !heap_.empty(); ++i) {
       std::pop_heap(heap_.begin(), heap_.end(), After{*this});
       const std::size_t run = heap_.back();
       heap_.pop_back();
+      visit(std::as_const(*heads_[run].item), merged_->size());
       merged_->AppendRecord(heads_[run].record);
       Refill(run);
     }
@@ -238,7 +263,7 @@ class SortedSpool<T, Less>::Merger final {
     std::optional<std::string_view> record = readers_[run].Next();
     if (!record) return;
     heads_[run].record = *record;
-    heads_[run].item = Codec::Decode(&*record);
+    DecodeInto(*record, heads_[run].item);
     heap_.push_back(run);
     std::push_heap(heap_.begin(), heap_.end(), After{*this});
   }
@@ -277,13 +302,21 @@ Task<> SortedSpool<T, Less>::Merge(Executor& executor) {
 }
 
 template <typename T, typename Less>
-void SortedSpool<T, Less>::Finish() {
+template <typename Visit>
+void SortedSpool<T, Less>::FinishAndVisit(Visit visit) {
   assert(!finished_);
   SpillRest();
   if (runs_.size() > 1) {
     Merger merger(*this, 0);
-    while (merger.Step()) continue;
+    while (merger.Step(std::ref(visit))) continue;
     merger.Finish();
+  } else {
+    Cursor cursor(*this, internal::SpoolFile::kBufferBytes);
+    std::uint64_t place = cursor.place();
+    for (std::uint64_t items = 0; const T* item = cursor.Next(); place = cursor.place()) {
+      if (items++ % kItemsPerStep == 0) ThrowIfStopRequested(options_.stop);
+      visit(*item, place);
+    }
   }
   finished_ = true;
 }
@@ -307,11 +340,16 @@ void SortedSpool<T, Less>::SpillRest() {
   memory_.shrink_to_fit();
 }
 
+// Sorts pointers: items may be large, and are only to be written in their order.
 template <typename T, typename Less>
 void SortedSpool<T, Less>::Spill() {
-  SortMemory();
+  std::vector<const T*> sorted;
+  sorted.reserve(memory_.size());
+  for (const T& item : memory_) sorted.push_back(&item);
+  std::sort(sorted.begin(), sorted.end(),
+            [this](const T* a, const T* b) { return less_(*a, *b); });
   auto file = std::make_unique<internal::SpoolFile>(options_.directory);
-  for (const T& item : memory_) AppendTo(*file, item);
+  for (const T* item : sorted) AppendTo(*file, *item);
   file->Flush();
   runs_.push_back({.file = std::move(file), .level = 0});
   memory_.clear();

@@ -21,6 +21,7 @@ namespace {
 
 // Few enough for one thread to decide: in number, and in bytes unless they are very few.
 bool IsSmall(std::uint64_t names, std::uint64_t size) {
+  if (size >= kHugeFileBytes) return false;
   return names <= kFewNames || (names <= kSmallClassNames && names * size <= kSmallClassBytes);
 }
 

@@ -104,9 +104,13 @@ void SpoolCodec<CandidateRow>::Encode(const CandidateRow& row, std::string* out)
 
 CandidateRow SpoolCodec<CandidateRow>::Decode(std::string_view* in) {
   CandidateRow row;
+  DecodeInto(in, row);
+  return row;
+}
+
+void SpoolCodec<CandidateRow>::DecodeInto(std::string_view* in, CandidateRow& row) {
   row.key = TakeValue<CandidateRow::Key>(in);
   row.rest = std::exchange(*in, {});
-  return row;
 }
 
 }  // namespace sluice

@@ -83,6 +83,7 @@ template <>
 struct SpoolCodec<CandidateRow> {
   static void Encode(const CandidateRow& row, std::string* out);
   static CandidateRow Decode(std::string_view* in);
+  static void DecodeInto(std::string_view* in, CandidateRow& row);
   static std::size_t SizeInMemory(const CandidateRow& row) {
     return sizeof row + row.rest.capacity();
   }

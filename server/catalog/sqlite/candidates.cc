@@ -192,26 +192,33 @@ class ClassBuilder final {
   std::vector<ClassStretch> stretches_;
 };
 
-// Walks the sorted rows once.
-void FindClasses(const CandidateSpool& files, const CandidateOrder& order, const KnownSpool* known,
-                 const std::stop_token& stop, StretchSpool& stretches) {
-  ClassBuilder size_class(known);
-  CandidateRow last;
-  auto cursor = files.Read();
-  for (std::uint64_t rows = 0;; ++rows) {
-    if (rows % kRowsBetweenStopChecks == 0) ThrowIfStopRequested(stop);
-    const std::uint64_t place = cursor.place();
-    const CandidateRow* row = cursor.Next();
-    const bool new_class = row == nullptr || rows == 0 || !order.IsSameClass(last, *row);
-    if (new_class && rows > 0) size_class.End(stretches);
-    if (row == nullptr) return;
-    if (new_class) size_class.Begin(*row, place);
-    if (new_class || !IsSameName(last, *row)) {
-      size_class.AddName(*row, place, new_class || !IsSameInode(last, *row));
+// Finds the classes among rows that come in their order.
+class ClassFinder final {
+ public:
+  ClassFinder(const CandidateOrder& order, const KnownSpool* known, StretchSpool& stretches)
+      : order_(order), class_(known), stretches_(stretches) {}
+
+  void Add(const CandidateRow& row, std::uint64_t place) {
+    const bool new_class = !last_ || !order_.IsSameClass(*last_, row);
+    if (new_class) {
+      if (last_) class_.End(stretches_);
+      class_.Begin(row, place);
     }
-    last = *row;
+    if (new_class || !IsSameName(*last_, row)) {
+      class_.AddName(row, place, new_class || !IsSameInode(*last_, row));
+    }
+    last_ = row;
   }
-}
+  void End() {
+    if (last_) class_.End(stretches_);
+  }
+
+ private:
+  const CandidateOrder& order_;
+  ClassBuilder class_;
+  StretchSpool& stretches_;
+  std::optional<CandidateRow> last_;
+};
 
 std::unique_ptr<StretchTable> MakeTable(const StretchSpool& stretches, const std::string& directory,
                                         const std::stop_token& stop) {
@@ -247,7 +254,6 @@ std::unique_ptr<CandidateList> BuildCandidates(ReaderPool& store, const std::str
   for (std::size_t i = 0; i < sources.scans.size(); ++i) {
     collector.Collect(static_cast<std::uint32_t>(i), sources.scans[i]);
   }
-  files->Finish();
 
   auto known = std::make_unique<KnownSpool>(options);
   for (std::size_t i = 0; i < sources.known.size(); ++i) {
@@ -257,7 +263,10 @@ std::unique_ptr<CandidateList> BuildCandidates(ReaderPool& store, const std::str
   if (known->size() == 0) known.reset();
 
   StretchSpool stretches(options);
-  FindClasses(*files, order, known.get(), stop, stretches);
+  ClassFinder classes(order, known.get(), stretches);
+  files->FinishAndVisit(
+      [&](const CandidateRow& row, std::uint64_t place) { classes.Add(row, place); });
+  classes.End();
   stretches.Finish();
   return std::make_unique<SpooledCandidates>(std::move(files), std::move(known),
                                              MakeTable(stretches, directory, stop));

@@ -93,6 +93,29 @@ TEST(SortedSpool, SortsWhateverTheNumberOfRuns) {
   }
 }
 
+TEST(SortedSpool, VisitsEachItemInOrderWithThePlaceThatItIsFoundAt) {
+  for (const std::size_t count : {0, 1, 10, 11, 160, 10'000}) {
+    SCOPED_TRACE(testing::Message() << count << " items");
+    std::vector<Item> items = RandomItems(count, 40, 8);
+    ItemSpool spool(Budget(10));
+    for (const Item& item : items) spool.Add(item);
+    std::vector<Item> visited;
+    std::vector<std::uint64_t> places;
+    spool.FinishAndVisit([&](const Item& item, std::uint64_t place) {
+      visited.push_back(item);
+      places.push_back(place);
+    });
+    std::sort(items.begin(), items.end());
+    ASSERT_EQ(visited, items);
+    EXPECT_EQ(ReadAll(spool.Read()), items);
+    ItemSpool::Cursor cursor = spool.Read();
+    for (std::size_t i = count; i > 0; --i) {
+      cursor.Seek(places[i - 1]);
+      ASSERT_EQ(*cursor.Next(), items[i - 1]);
+    }
+  }
+}
+
 // Adds the items as a coroutine does that shares its thread.
 Task<> AddAll(ItemSpool& spool, std::vector<Item> items, Executor& executor) {
   for (const Item& item : items) {

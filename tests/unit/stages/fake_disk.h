@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -104,6 +105,7 @@ class FakeDisk final : public ContentDigester {
   Task<ItemResult<ContentDigest>> DigestFile(DigestRequest request, Executor& /*executor*/,
                                              std::stop_token stop) override {
     WaitWhileBlocked(stop);
+    if (request.part == ContentPart::kWhole) WaitUntilGathered();
     co_return ReadNow(request);
   }
 
@@ -111,6 +113,14 @@ class FakeDisk final : public ContentDigester {
 
   // From now on every digest waits until its stop is requested.
   void Block() { blocked_ = true; }
+
+  // From now on a digest of a whole file waits until so many have begun.
+  void Gather(std::size_t count) { to_gather_ = count; }
+  // False when one of them has waited for too long.
+  bool gathered() const {
+    std::lock_guard lock(mutex_);
+    return begun_ >= to_gather_ && !gave_up_;
+  }
 
   std::vector<Read> reads() const {
     std::lock_guard lock(mutex_);
@@ -187,6 +197,13 @@ class FakeDisk final : public ContentDigester {
     throw Cancelled();
   }
 
+  void WaitUntilGathered() {
+    std::unique_lock lock(mutex_);
+    if (++begun_ == to_gather_) all_begun_.notify_all();
+    const auto all_begun = [this] { return begun_ >= to_gather_; };
+    if (!all_begun_.wait_for(lock, std::chrono::seconds(10), all_begun)) gave_up_ = true;
+  }
+
   std::map<std::string, std::shared_ptr<Inode>> names_;
   std::map<std::string, std::optional<Digest>> recorded_;
   std::map<std::string, ItemError::Reason> unreadable_;
@@ -195,6 +212,10 @@ class FakeDisk final : public ContentDigester {
 
   mutable std::mutex mutex_;
   std::condition_variable_any stopped_;
+  std::condition_variable all_begun_;
+  std::size_t to_gather_ = 0;
+  std::size_t begun_ = 0;
+  bool gave_up_ = false;
   std::vector<Read> reads_;
   std::uint64_t bytes_read_ = 0;
 };

@@ -66,8 +66,8 @@ struct LastCheckpoint {
 void FillDisk(ReconcileRig& rig) {
   for (std::size_t size = 1; size <= 60; ++size) AddClassesOfTwo(rig.disk, {size});
   AddCopies(rig.disk, "parts", 300, Content(100));
-  AddCopies(rig.disk, "large", 50, Content(200));
-  for (std::size_t i = 0; i < 40; ++i) {
+  AddCopies(rig.disk, "large", kLargeClassNames, Content(200));
+  for (std::size_t i = 0; i < kLargeClassNames; ++i) {
     rig.disk.AddFile(absl::StrCat("/differ", i), Content(300, static_cast<char>('0' + i)));
   }
   rig.disk.AddFile("/x", Content(500, 'x'));
@@ -184,7 +184,7 @@ TEST(ReconcileIdentity, PlansWithinAScanNameIt) {
 }
 
 TEST(ReconcileTotals, AreTheInodesOfClassesThatCanMakeAPlan) {
-  for (const std::size_t copies : {2, 100}) {
+  for (const std::size_t copies : {std::size_t{2}, kLargeClassNames}) {
     ReconcileRig rig;
     rig.options.min_copies = 2;
     AddCopies(rig.disk, "a", copies, "content");

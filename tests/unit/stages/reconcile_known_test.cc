@@ -48,11 +48,12 @@ void HandOn(const std::vector<KnownContent>& contents, FakeCandidates& candidate
   }
 }
 
-// Files on both sides of what decides how they are read, in small classes and a large one.
+// Files on both sides of what decides how they are read, in small classes and two large ones.
 void FillDisk(FakeDisk& disk, Random& random) {
   constexpr std::size_t kSizes[] = {1, 3'000, kContentEndBytes, kContentEndBytes + 1, kLong};
-  for (std::size_t i = 0; i < 160; ++i) {
-    const std::size_t size = i < 80 ? kSizes[random() % 5] : (i < 120 ? 3'000 : kLong);
+  for (std::size_t i = 0; i < 80 + 2 * kLargeClassNames; ++i) {
+    const bool in_first_large_class = i < 80 + kLargeClassNames;
+    const std::size_t size = i < 80 ? kSizes[random() % 5] : (in_first_large_class ? 3'000 : kLong);
     std::string content(size, '.');
     for (const std::size_t place : {std::size_t{0}, size / 2, size - 1}) {
       content[place] = static_cast<char>('a' + random() % 2);
@@ -127,7 +128,7 @@ TEST(ReconcileKnown, WhatTheNextJobHasToReadIsWhatIsNew) {
 }
 
 TEST(ReconcileKnown, HandsOnEachInodeOnceWithWhatTellsItApart) {
-  for (const std::size_t copies : {2, 100}) {
+  for (const std::size_t copies : {std::size_t{2}, kLargeClassNames}) {
     ReconcileRig rig;
     AddCopies(rig.disk, "same", copies, Content(kLong));
     for (std::size_t i = 0; i < copies; ++i) {

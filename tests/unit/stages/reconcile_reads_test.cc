@@ -69,19 +69,28 @@ TEST(ReconcileReads, SmallFileOnce) {
 
 TEST(ReconcileReads, StagesAlsoInALargeClass) {
   ReconcileRig rig;
-  AddCopies(rig.disk, "same", 60, Content(kLong));
-  for (std::size_t i = 0; i < 60; ++i) {
+  AddCopies(rig.disk, "same", kSmallClassNames, Content(kLong));
+  for (std::size_t i = 0; i < kSmallClassNames; ++i) {
     rig.disk.AddFile(absl::StrCat("/other", i), Content(kLong, static_cast<char>('0' + i)));
   }
   const Reconciled result = rig.ScanAndRun();
   ASSERT_THAT(result.plans, SizeIs(1));
-  EXPECT_EQ(result.plans[0].copies.size(), 60u);
-  EXPECT_EQ(rig.disk.ReadsOf(ContentPart::kPrefix), 120u);
-  EXPECT_EQ(rig.disk.ReadsOf(ContentPart::kWhole), 60u);
+  EXPECT_EQ(result.plans[0].copies.size(), kSmallClassNames);
+  EXPECT_EQ(rig.disk.ReadsOf(ContentPart::kPrefix), 2 * kSmallClassNames);
+  EXPECT_EQ(rig.disk.ReadsOf(ContentPart::kWhole), kSmallClassNames);
+}
+
+TEST(ReconcileReads, TwoHugeFilesBesideEachOther) {
+  ReconcileRig rig;
+  AddCopies(rig.disk, "a", 2, Content(kLong));
+  for (const char* path : {"/a0", "/a1"}) rig.disk.stat(path).size = kHugeFileBytes;
+  rig.disk.Gather(2);
+  EXPECT_THAT(rig.ScanAndRun().plans, SizeIs(1));
+  EXPECT_TRUE(rig.disk.gathered());
 }
 
 TEST(ReconcileReads, NothingWhereEveryDigestIsRecorded) {
-  for (const std::size_t copies : {2, 100}) {
+  for (const std::size_t copies : {std::size_t{2}, kLargeClassNames}) {
     ReconcileRig rig;
     AddCopies(rig.disk, "a", copies, Content(kLong));
     for (std::size_t i = 0; i < copies; ++i) rig.disk.RecordDigest(absl::StrCat("/a", i));
@@ -126,7 +135,7 @@ TEST(ReconcileReads, AHardLinkedInodeOnce) {
 TEST(ReconcileReads, NothingOfAClassThatCannotMakeAPlan) {
   ReconcileRig rig;
   rig.options.across_devices_only = true;
-  AddCopies(rig.disk, "a", 100, "content");
+  AddCopies(rig.disk, "a", kLargeClassNames, "content");
   EXPECT_THAT(rig.ScanAndRun().plans, IsEmpty());
   EXPECT_THAT(rig.disk.reads(), IsEmpty());
 }

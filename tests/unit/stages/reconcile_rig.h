@@ -24,6 +24,9 @@
 
 namespace sluice {
 
+// The fewest names of a class that is not small.
+inline constexpr std::size_t kLargeClassNames = kSmallClassNames + 1;
+
 // What a reconciliation came to.
 struct Reconciled {
   std::vector<Plan> plans;  // Parts.
