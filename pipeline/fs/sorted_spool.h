@@ -346,8 +346,7 @@ void SortedSpool<T, Less>::Spill() {
   std::vector<const T*> sorted;
   sorted.reserve(memory_.size());
   for (const T& item : memory_) sorted.push_back(&item);
-  std::sort(sorted.begin(), sorted.end(),
-            [this](const T* a, const T* b) { return less_(*a, *b); });
+  std::sort(sorted.begin(), sorted.end(), [this](const T* a, const T* b) { return less_(*a, *b); });
   auto file = std::make_unique<internal::SpoolFile>(options_.directory);
   for (const T* item : sorted) AppendTo(*file, *item);
   file->Flush();

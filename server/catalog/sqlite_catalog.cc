@@ -37,6 +37,7 @@ namespace {
 
 constexpr int kWriterCacheKib = 4096;
 constexpr int kReaderCacheKib = 2048;
+constexpr int kMergerCacheKib = 64;  // A merge has buffers of its own.
 constexpr std::size_t kReaders = 4;
 
 constexpr std::uint64_t kMaxSize = std::numeric_limits<std::int64_t>::max();
@@ -84,7 +85,9 @@ class SqliteCatalog final : public Catalog {
   SqliteCatalog(DirectoryLock lock, StorePaths paths, std::unique_ptr<Connection> writer)
       : lock_(std::move(lock)),
         paths_(std::move(paths)),
-        writer_(std::move(writer)),
+        writer_(std::move(writer),
+                std::make_unique<Connection>(paths_.database, Connection::Access::kWrite,
+                                             kMergerCacheKib)),
         readers_(paths_.database, kReaders, kReaderCacheKib) {}
 
   absl::Status CreateJob(const JobRecord& job) override;

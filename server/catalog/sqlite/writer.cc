@@ -12,11 +12,13 @@
 namespace sluice {
 namespace {
 
-// The log is merged into the database when it has so many pages of 4 KiB ...
+constexpr int kPageBytes = 4096;
+// A merge is asked for whenever the log has grown by so many pages ...
 constexpr int kMergeLogPages = 4096;
-// ... and if readers have kept it from starting over for so long, the writer waits for them.
+// ... and if readers, or writes that went on, have kept it from starting over until it has so many,
+// the writer waits for them, and merges what is left.
 constexpr int kMaxLogPages = 4 * kMergeLogPages;
-constexpr int kLogBytesKept = kMergeLogPages * 4096;
+constexpr int kLogBytesKept = kMergeLogPages * kPageBytes;
 
 bool IsOfTheDisk(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
@@ -24,13 +26,17 @@ bool IsOfTheDisk(const absl::Status& status) {
 
 }  // namespace
 
-Writer::Writer(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {
+Writer::Writer(std::unique_ptr<Connection> connection, std::unique_ptr<Connection> merging)
+    : connection_(std::move(connection)),
+      merge_from_pages_(kMergeLogPages),
+      merger_(std::move(merging)) {
   connection_->Execute(absl::StrCat("PRAGMA journal_size_limit = ", kLogBytesKept));
-  sqlite3_wal_hook(connection_->database().getHandle(), &Writer::MergeLog, this);
+  sqlite3_wal_hook(connection_->database().getHandle(), &Writer::AfterCommit, this);
 }
 
 absl::Status Writer::Write(Durability durability, absl::FunctionRef<absl::Status(Connection&)> fn) {
   std::lock_guard turn(turn_);
+  if (merger_.TakeError()) log_is_suspect_ = true;
   if (log_is_suspect_) {
     if (absl::Status emptied = EmptyLog(); !emptied.ok()) return emptied;
   }
@@ -57,6 +63,7 @@ absl::Status Writer::Transact(Durability durability,
 }
 
 absl::Status Writer::EmptyLog() {
+  const auto no_merge = merger_.Hold();
   sqlite3* const database = connection_->database().getHandle();
   const int result =
       sqlite3_wal_checkpoint_v2(database, "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
@@ -65,15 +72,28 @@ absl::Status Writer::EmptyLog() {
   return absl::OkStatus();
 }
 
-// Called after each commit, by the thread whose turn it is. What was committed stays so: a merge
-// that fails is tried again after the next one, and an error that lasts will meet the next write.
-int Writer::MergeLog(void* writer, sqlite3* database, const char* schema, int log_pages) {
-  if (log_pages < kMergeLogPages) return SQLITE_OK;
-  const int mode =
-      log_pages >= kMaxLogPages ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
-  const int result = sqlite3_wal_checkpoint_v2(database, schema, mode, nullptr, nullptr);
-  if ((result & 0xff) == SQLITE_IOERR) static_cast<Writer*>(writer)->log_is_suspect_ = true;
+// Called by the thread whose turn it is.
+int Writer::AfterCommit(void* writer, sqlite3* /*database*/, const char* /*schema*/,
+                        int log_pages) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  static_cast<Writer*>(writer)->KeepLogShort(log_pages);
   return SQLITE_OK;
+}
+
+// What was committed stays so: a merge that fails is tried again later, and an error that lasts
+// will meet the next write.
+void Writer::KeepLogShort(int log_pages) {
+  if (log_pages >= kMaxLogPages) {
+    const auto no_merge = merger_.Hold();
+    const int result = sqlite3_wal_checkpoint_v2(connection_->database().getHandle(), "main",
+                                                 SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+    if ((result & 0xff) == SQLITE_IOERR) log_is_suspect_ = true;
+    return;
+  }
+  const bool has_started_over = log_pages < merge_from_pages_ - kMergeLogPages;
+  if (has_started_over) merge_from_pages_ = kMergeLogPages;
+  if (log_pages < merge_from_pages_) return;
+  merge_from_pages_ = log_pages + kMergeLogPages;
+  merger_.Request();
 }
 
 }  // namespace sluice

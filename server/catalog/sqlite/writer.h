@@ -12,6 +12,7 @@
 
 #include "server/catalog/sqlite/connection.h"
 #include "server/catalog/sqlite/fair_mutex.h"
+#include "server/catalog/sqlite/log_merger.h"
 
 namespace sluice {
 
@@ -22,7 +23,7 @@ namespace sluice {
 enum class Durability : std::uint8_t { kProcessCrash, kPowerCut };
 
 // The connection that writes: one transaction at a time, in the order in which they were asked for;
-// and the upkeep of the log.
+// and the upkeep of the log, for which it has a merger.
 //
 // After an error of the disk
 // ==========================
@@ -41,7 +42,8 @@ enum class Durability : std::uint8_t { kProcessCrash, kPowerCut };
 // Thread-safe. Errors: those of the catalog; none of SQLite's exceptions leave it.
 class Writer final {
  public:
-  explicit Writer(std::unique_ptr<Connection> connection);
+  // Two connections to one database; `merging` is used for merges only.
+  Writer(std::unique_ptr<Connection> connection, std::unique_ptr<Connection> merging);
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
@@ -49,15 +51,18 @@ class Writer final {
   absl::Status Write(Durability durability, absl::FunctionRef<absl::Status(Connection&)> fn);
 
  private:
-  static int MergeLog(void* writer, sqlite3* database, const char* schema, int log_pages);
+  static int AfterCommit(void* writer, sqlite3* database, const char* schema, int log_pages);
 
   absl::Status Transact(Durability durability, absl::FunctionRef<absl::Status(Connection&)> fn)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   absl::Status EmptyLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  void KeepLogShort(int log_pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
 
   FairMutex turn_;
   const std::unique_ptr<Connection> connection_ ABSL_PT_GUARDED_BY(turn_);
   bool log_is_suspect_ ABSL_GUARDED_BY(turn_) = false;
+  int merge_from_pages_ ABSL_GUARDED_BY(turn_);  // The log's size at which to ask for a merge.
+  LogMerger merger_;
 };
 
 }  // namespace sluice

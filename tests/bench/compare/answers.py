@@ -92,19 +92,26 @@ def czkawka(path):
             yield [inode_of(os.fsencode(entry["path"])) for entry in group]
 
 
+# The file that is kept, and why, or another copy, with what there is to say about it.
+SLUICE_LINE = re.compile(rb"  (?:keep  (?P<kept>/.*)   .*"
+                         rb"|      (?P<copy>/.*?)(?:   same file as /.*)?(?:   protected)?)\n")
+SLUICE_ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|\\)")
+
+
+def _inode_of_printed(name):
+    """The command line escapes names that cannot be printed."""
+    def unescaped(found):
+        return bytes([int(found[1], 16)]) if found[1] else b"\\"
+    return inode_of(name) or inode_of(SLUICE_ESCAPE.sub(unescaped, name))
+
+
 def sluice(path):
-    """The events of `sluice --json dedupe`; a plan may come in parts."""
-    parts, name = [], None
+    """The text of `sluice dedupe`: an empty line ends a group."""
+    group = []
     with open(path, "rb") as lines:
         for line in lines:
-            plan = json.loads(line).get("plan") if b'"plan":' in line else None
-            if plan is None:
-                continue
-            if plan["name"] != name and parts:
-                yield parts
-                parts = []
-            name = plan["name"]
-            parts += [(int(copy["file"]["device"]), int(copy["file"]["inode"]))
-                      for copy in plan["copies"]]
-    if parts:
-        yield parts
+            if found := SLUICE_LINE.fullmatch(line):
+                group.append(_inode_of_printed(found["kept"] or found["copy"]))
+            elif group and line == b"\n":
+                yield group
+                group = []

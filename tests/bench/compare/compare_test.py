@@ -76,14 +76,19 @@ class Readers(unittest.TestCase):
             self.assertEqual(self.groups(answers.czkawka, text.encode()),
                              [[answers.inode_of(a), answers.inode_of(b)]])
 
-    def test_a_plan_of_sluice_may_come_in_parts(self):
-        def line(name, *inodes):
-            copies = [{"file": {"device": str(device), "inode": str(inode)}}
-                      for device, inode in inodes]
-            return json.dumps({"plan": {"name": name, "copies": copies}},
-                              separators=(",", ":")).encode() + b"\n"
-        text = line("p", A, B) + line("p", C) + b'{"stateChange":{}}\n' + line("q", D, A)
-        self.assertEqual(self.groups(answers.sluice, text), [[A, B, C], [D, A]])
+    def test_sluice_says_more_of_a_file_than_its_path(self):
+        with Tree() as tree:
+            names = (b"a", b"b   c", b"d", b"e\n\xff\\", b"f", b"g")
+            a, b, d, e, f, g = (tree.write(name) for name in names)
+            escaped = e.replace(b"\\", b"\\\\").replace(b"\n", b"\\x0a").replace(b"\xff", b"\\xff")
+            text = (b"3 copies of 8 bytes, 8 bytes recoverable\n  keep  %s   oldest: modified 2026\n"
+                    b"        %s\n        %s   same file as %s   protected\n\n"
+                    b"2 copies of 9 bytes, 9 bytes recoverable\n  keep  %s   most links: 2\n"
+                    b"        %s   protected\n        %s   same file as %s\n\n"
+                    b"Scan (scans/1)\n  files   5, 43 bytes\n\nIdentical files\n  groups   2\n"
+                    % (b, a, d, a, escaped, f, g, f))
+            self.assertEqual(self.groups(answers.sluice, text),
+                             [[*map(answers.inode_of, (b, a, d))], [*map(answers.inode_of, (e, f, g))]])
 
 
 class Trees(unittest.TestCase):

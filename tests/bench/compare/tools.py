@@ -95,7 +95,7 @@ class Peer:
 
 @dataclasses.dataclass(frozen=True)
 class SluiceDedupe:
-    """`sluice --json dedupe` at a server of its own, which begins with an empty catalog."""
+    """`sluice dedupe` at a server of its own, which begins with an empty catalog."""
     name: str
     algorithm: str
 
@@ -124,7 +124,7 @@ class SluiceServer(Sluiced):
     def command(self, *arguments, wanted=None, seconds=900):
         """Runs the command line at this server: a record of both, and what was wrong if anything."""
         cpu, read = measure.settled_cpu_seconds(self.pid), measure.process_bytes_read(self.pid)
-        run = measure.run([SLUICE, f"--server={self.address}", "--json", *arguments, *self.roots],
+        run = measure.run([SLUICE, f"--server={self.address}", *arguments, *self.roots],
                           self.places.output, wanted=wanted, seconds=seconds)
         if self.process.poll() is not None:
             return Measured({}, None, f"sluiced ended: {self.stderr()[-200:]}")
@@ -138,7 +138,7 @@ class SluiceServer(Sluiced):
         return Measured(record, lambda: answers.sluice(self.places.output), error)
 
     def dedupe(self, algorithm, *options, seconds=900):
-        return self.command("dedupe", f"--algorithm={algorithm}", *options, wanted=b'"plan":',
+        return self.command("dedupe", f"--algorithm={algorithm}", *options, wanted=b"  keep  ",
                             seconds=seconds)
 
 

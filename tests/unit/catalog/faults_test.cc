@@ -183,6 +183,14 @@ TEST_F(FailingDisk, AMergeOfTheLogWhoseSyncFailedStopsTheNextWriteNotTheOneBefor
   EXPECT_THAT(ReadAllEvents(*catalog_, "a", 100), SizeIs(job_.last_sequence));
 }
 
+TEST_F(FailingDisk, AMergeOfTheLogHoldsUpNoWrite) {
+  disk_.HoldSyncs();
+  for (int i = 0; i < 30; ++i) ASSERT_THAT(Append(), IsOk());
+  EXPECT_TRUE(disk_.WaitForHeldSync()) << "30 MiB of log are not merged";
+  EXPECT_THAT(Append(), IsOk());
+  EXPECT_TRUE(disk_.ReleaseSyncs()) << "a write has waited for a merge";
+}
+
 TEST_F(FailingDisk, ACloseThatCannotMergeTheLogLeavesItToTheNextOpening) {
   ASSERT_THAT(Append(), IsOk());
   disk_.Arm({.result = SQLITE_IOERR_WRITE, .hits = FaultyVfs::kForEver});

@@ -3,12 +3,15 @@
 #include <unistd.h>
 
 #include <cassert>
+#include <chrono>
 #include <cstddef>
 
 namespace sluice {
 namespace {
 
 using Calls = FaultyVfs::Calls;
+
+constexpr std::chrono::seconds kPatience(20);
 
 // SQLite allocates it together with the real file, which lies behind it.
 struct File {
@@ -46,6 +49,7 @@ int Truncate(sqlite3_file* file, sqlite3_int64 size) {
 }
 
 int Sync(sqlite3_file* file, int /*flags*/) {
+  VfsOf(file).WaitWhileHeld();
   const int result = VfsOf(file).Result(Calls::kSyncs);
   if (result == FaultyVfs::kKill) ::_exit(FaultyVfs::kKilledStatus);
   return result;
@@ -160,6 +164,33 @@ bool FaultyVfs::Disarm() {
   std::lock_guard lock(mutex_);
   armed_ = false;
   return calls_ >= fault_.nth;
+}
+
+void FaultyVfs::HoldSyncs() {
+  std::lock_guard lock(mutex_);
+  holds_syncs_ = true;
+  held_syncs_ = 0;
+  gave_up_ = false;
+}
+
+bool FaultyVfs::ReleaseSyncs() {
+  std::lock_guard lock(mutex_);
+  holds_syncs_ = false;
+  changed_.notify_all();
+  return held_syncs_ > 0 && !gave_up_;
+}
+
+bool FaultyVfs::WaitForHeldSync() {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [this] { return held_syncs_ > 0; });
+}
+
+void FaultyVfs::WaitWhileHeld() {
+  std::unique_lock lock(mutex_);
+  if (!holds_syncs_) return;
+  ++held_syncs_;
+  changed_.notify_all();
+  if (!changed_.wait_for(lock, kPatience, [this] { return !holds_syncs_; })) gave_up_ = true;
 }
 
 int FaultyVfs::Result(Calls calls) {

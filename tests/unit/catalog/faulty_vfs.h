@@ -1,6 +1,7 @@
 #ifndef SLUICE_TESTS_UNIT_CATALOG_FAULTY_VFS_H_
 #define SLUICE_TESTS_UNIT_CATALOG_FAULTY_VFS_H_
 
+#include <condition_variable>
 #include <cstdint>
 #include <limits>
 #include <mutex>
@@ -47,6 +48,14 @@ class FaultyVfs final {
   // Ends the fault. Returns whether any call was hit.
   bool Disarm();
 
+  // Syncs that begin from now on take until ReleaseSyncs, as on a slow disk, but not for ever.
+  void HoldSyncs();
+  // Returns whether one was held, and none for so long that it gave up.
+  bool ReleaseSyncs();
+  // Waits until one is held; false when that takes too long.
+  bool WaitForHeldSync();
+  void WaitWhileHeld();
+
   // For the calls themselves: what this one must return; SQLITE_OK: as the real one.
   int Result(Calls calls);
   sqlite3_vfs& real() { return *real_; }
@@ -55,6 +64,10 @@ class FaultyVfs final {
   sqlite3_vfs* const real_;
   sqlite3_vfs vfs_;
   std::mutex mutex_;
+  std::condition_variable changed_;
+  bool holds_syncs_ = false;
+  int held_syncs_ = 0;
+  bool gave_up_ = false;
   bool armed_ = false;
   std::uint64_t calls_ = 0;
   Fault fault_;
