@@ -43,6 +43,7 @@ class Session:
         self.runs, self.again, self.long = arguments.runs, arguments.again, arguments.long
         self.corpora = [corpus for name, corpus in corpora.corpora(self.form).items()
                         if name in (arguments.corpus or [name])]
+        self.cache = arguments.cache
         self.build = build_id()
 
     def default_results(self, directory):
@@ -75,7 +76,7 @@ def step_dedupe(session):
     if "cold" not in caches:
         print("cold caches are not measured: only root may drop them", flush=True)
     for corpus in session.corpora:
-        for cache in caches:
+        for cache in [cache for cache in caches if session.cache in (None, cache)]:
             session.put("dedupe", f"{corpus.name}, {cache}", lambda: dedupe.measure_corpus(
                 corpus, session.roots(corpus), cache, session.places, session.runs))
 
@@ -142,6 +143,7 @@ def parse(words):
     parser.add_argument("--check", action="store_true", help="against the committed ratios")
     parser.add_argument("--record", action="store_true", help="write the ratios to commit")
     parser.add_argument("--corpus", action="append", help="only this one; repeatable")
+    parser.add_argument("--cache", choices=("warm", "cold"), help="only this one; default: both")
     parser.add_argument("--runs", type=int, default=5, help="of each tool; default: 5")
     parser.add_argument("--again", action="store_true", help="measure also what there is a result of")
     parser.add_argument("--dir", type=pathlib.Path, default=SOURCE_DIR / "build/compare",
