@@ -102,9 +102,7 @@ class SortedSpool final {
   Task<> Merge(Executor& executor);
 
   // Makes the spool readable. REQUIRES: not finished.
-  void Finish() {
-    FinishAndVisit([](const T&, std::uint64_t) {});
-  }
+  void Finish();
   // The same, and calls visit(item, place) for each item in order, which costs less than to read
   // them all later. The spool is not finished yet then.
   template <typename Visit>
@@ -131,6 +129,9 @@ class SortedSpool final {
     std::size_t level;  // 0 = out of memory, n + 1 = merged out of runs of level n.
   };
   class Merger;
+  struct VisitNothing {
+    void operator()(const T& /*item*/, std::uint64_t /*place*/) const {}
+  };
 
   static constexpr std::size_t kItemsPerStep = 256;
 
@@ -149,6 +150,9 @@ class SortedSpool final {
       item = Codec::Decode(&record);
     }
   }
+  // Merges the runs from `first` on into one, and calls visit(item, place) for each item.
+  template <typename Visit>
+  void MergeFrom(std::size_t first, Visit visit);
   void Spill();
   // What is in memory, where there are runs already; otherwise sorts it.
   void SpillRest();
@@ -219,12 +223,10 @@ class SortedSpool<T, Less>::Merger final {
   }
 
   // False when all items are merged.
-  bool Step() {
-    return Step([](const T&, std::uint64_t) {});
-  }
+  bool Step() { return Step(VisitNothing()); }
   // Calls visit(item, place) for each.
   template <typename Visit>
-  bool Step(Visit visit) {
+  bool Step(const Visit& visit) {
     ThrowIfStopRequested(spool_.options_.stop);
     for (std::size_t i = 0; i < kItemsPerStep && !heap_.empty(); ++i) {
       std::pop_heap(heap_.begin(), heap_.end(), After{*this});
@@ -284,11 +286,7 @@ void SortedSpool<T, Less>::Add(T item) {
   memory_.push_back(std::move(item));
   ++size_;
   if (memory_bytes_ <= options_.budget_bytes) return;
-  while (merge_due()) {
-    Merger merger(*this, FirstRunDue());
-    while (merger.Step()) continue;
-    merger.Finish();
-  }
+  while (merge_due()) MergeFrom(FirstRunDue(), VisitNothing());
   Spill();
 }
 
@@ -303,13 +301,27 @@ Task<> SortedSpool<T, Less>::Merge(Executor& executor) {
 
 template <typename T, typename Less>
 template <typename Visit>
+void SortedSpool<T, Less>::MergeFrom(std::size_t first, Visit visit) {
+  Merger merger(*this, first);
+  while (merger.Step(visit)) continue;
+  merger.Finish();
+}
+
+template <typename T, typename Less>
+void SortedSpool<T, Less>::Finish() {
+  assert(!finished_);
+  SpillRest();
+  if (runs_.size() > 1) MergeFrom(0, VisitNothing());
+  finished_ = true;
+}
+
+template <typename T, typename Less>
+template <typename Visit>
 void SortedSpool<T, Less>::FinishAndVisit(Visit visit) {
   assert(!finished_);
   SpillRest();
   if (runs_.size() > 1) {
-    Merger merger(*this, 0);
-    while (merger.Step(std::ref(visit))) continue;
-    merger.Finish();
+    MergeFrom(0, std::move(visit));
   } else {
     Cursor cursor(*this, internal::SpoolFile::kBufferBytes);
     std::uint64_t place = cursor.place();

@@ -11,7 +11,7 @@
 namespace sluice {
 
 // Opens, or creates, the embedded catalog in `data_directory` (which exists): SQLite in WAL mode,
-// one connection that writes, a bounded pool that reads.
+// one connection that writes, one that merges its log beside it, a bounded pool that reads.
 //
 //   catalog.sqlite   the database, with its -wal (at most about 64 MiB) and -shm
 //   tmp/             emptied when the catalog is opened; for what need not outlive the process

@@ -35,9 +35,10 @@ enum class Durability : std::uint8_t { kProcessCrash, kPowerCut };
 //
 // Both are cured by emptying the log: SQLite writes what was committed into the database, syncs
 // that, and cuts the log. It is tried as soon as a write has failed; and after an I/O error (which
-// may have been a sync's, also one of a merge after a commit) nothing is written before it has
-// succeeded. If the process dies in between, the call that failed is found done or not done, whole
-// either way. A full disk only lets it be tried: the log need not be sound for a deletion to work.
+// may have been a sync's, also one of a merge) no write begins before it has succeeded. A write
+// that a failing merge runs beside is told by its own sync: Linux tells each descriptor once. If
+// the process dies in between, the call that failed is found done or not done, whole either way. A
+// full disk only lets it be tried: the log need not be sound for a deletion to work.
 //
 // Thread-safe. Errors: those of the catalog; none of SQLite's exceptions leave it.
 class Writer final {
