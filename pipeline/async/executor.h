@@ -1,6 +1,7 @@
 #ifndef SLUICE_PIPELINE_ASYNC_EXECUTOR_H_
 #define SLUICE_PIPELINE_ASYNC_EXECUTOR_H_
 
+#include <chrono>
 #include <coroutine>
 #include <cstddef>
 #include <deque>
@@ -105,12 +106,26 @@ class ReadyQueue final {
 
 // A fixed number of threads and one queue, first in first out. The queue holds coroutines that are
 // ready, so it is bounded by the number of coroutines alive.
+//
+// Of those that use the processor no more should run at once than there are processors: they would
+// only take turns. Of those that wait, for a disk say, more should, or the processors are idle.
+// What a coroutine will do nobody knows; but one that waits does not give its thread back soon. So
+// `at_once` coroutines run at a time, not counting those that have run for `patience` or longer,
+// for which others run on the threads that are left.
+//
 // Destruction joins the threads. REQUIRES: nothing is queued and nothing will be posted by then; a
 // Post whose coroutine has run already may still be on its way out.
 class ThreadPool final : public Executor {
  public:
-  // REQUIRES: threads >= 1.
-  explicit ThreadPool(std::size_t threads);
+  struct Options {
+    std::size_t threads;  // REQUIRES: >= 1.
+    std::size_t at_once;  // REQUIRES: >= 1. So many as there are threads, or more: no limit.
+    std::chrono::nanoseconds patience = std::chrono::milliseconds(2);  // To twice that.
+  };
+
+  explicit ThreadPool(const Options& options);
+  // All threads at once.
+  explicit ThreadPool(std::size_t threads) : ThreadPool(Options{threads, threads}) {}
   ~ThreadPool() override;
 
   void Post(std::coroutine_handle<> coroutine) override;
@@ -119,8 +134,7 @@ class ThreadPool final : public Executor {
   std::size_t thread_count() const { return threads_.size(); }
 
  private:
-  struct Shared;
-  static void RunUntilStopped(Shared& shared);
+  class Shared;
 
   // Shared with calls of Post: see there.
   const std::shared_ptr<Shared> shared_;

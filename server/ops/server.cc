@@ -48,9 +48,10 @@ constexpr int kHandshakeTimeoutMs = 5'000;
 constexpr int kKeepaliveTimeMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 
-std::size_t JobThreads(const Config& config) {
-  if (config.job_threads != 0) return config.job_threads;
-  return std::max<std::size_t>(4, 2 * std::thread::hardware_concurrency());
+ThreadPool::Options JobThreads(const Config& config) {
+  const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t threads = std::max<std::size_t>(4, 2 * processors);
+  return {.threads = config.job_threads != 0 ? config.job_threads : threads, .at_once = processors};
 }
 
 std::string HostName() {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <barrier>
+#include <chrono>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -137,11 +138,58 @@ Task<> Increment(std::atomic<int>& count) {
   co_return;
 }
 
+// How many coroutines are in there at once.
+class Crowd final {
+ public:
+  void Enter() {
+    const int now = ++count_;
+    for (int most = most_; most < now && !most_.compare_exchange_weak(most, now);) continue;
+  }
+  void Leave() { --count_; }
+  int most() const { return most_; }
+
+ private:
+  std::atomic<int> count_ = 0;
+  std::atomic<int> most_ = 0;
+};
+
+Task<> EnterManyTimes(Executor& executor, Crowd& crowd) {
+  for (int i = 0; i < 500; ++i) {
+    crowd.Enter();
+    std::this_thread::yield();
+    crowd.Leave();
+    co_await executor.Schedule();
+  }
+}
+
+TEST(ThreadPool, RunsNoMoreAtOnceThanItIsTold) {
+  ThreadPool pool({.threads = 4, .at_once = 2, .patience = std::chrono::hours(1)});
+  Crowd crowd;
+  JobScope scope(pool);
+  for (int i = 0; i < 8; ++i) scope.Spawn(EnterManyTimes(pool, crowd));
+  SyncWait(scope.Join());
+  EXPECT_LE(crowd.most(), 2);
+}
+
+TEST(ThreadPool, RunsOthersForThoseThatWait) {
+  constexpr int kThreads = 4;
+  ThreadPool pool({.threads = kThreads, .at_once = 1, .patience = std::chrono::milliseconds(1)});
+  std::barrier meeting(kThreads);
+  std::atomic<int> count = 0;
+  JobScope scope(pool);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < kThreads; ++i) scope.Spawn(MeetOthers(meeting));
+    for (int i = 0; i < 10; ++i) scope.Spawn(Increment(count));
+  }
+  SyncWait(scope.Join());  // Ends only if those that wait for each other ran beside each other.
+  EXPECT_EQ(count, 30);
+}
+
 TEST(ThreadPool, MayBeDestroyedAsSoonAsWhatItRanHasEnded) {
   for (int round = 0; round < 200; ++round) {
     std::atomic<int> count = 0;
     {
-      ThreadPool pool(2);
+      ThreadPool pool({.threads = 3, .at_once = 2});
       JobScope scope(pool);
       for (int i = 0; i < 10; ++i) scope.Spawn(Increment(count));
       SyncWait(scope.Join());
