@@ -58,6 +58,7 @@ Task<std::optional<SizeClass>> SizeClassReader::ReadClass() {
   CandidateFile* name = pages_.At(position_);
   const std::uint64_t id = name->size_class;
   SizeClass result{.first = position_, .end = position_, .size = name->file.stat.size, .names = {}};
+  result.names.reserve(kFewNames);
   CopyTally tally;
   const DigestAlgorithm algorithm = context_->options.digest_algorithm;
   std::optional<Knowledge> inode;

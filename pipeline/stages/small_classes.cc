@@ -107,6 +107,7 @@ class Decision final {
   static Members MembersOf(SizeClass& size_class, const ReconcileContext& context) {
     const DigestAlgorithm algorithm = context.options.digest_algorithm;
     Members members;
+    members.reserve(size_class.names.size());
     Knowledge knowledge;
     std::uint64_t position = size_class.first;
     for (CandidateFile& name : size_class.names) {
@@ -149,21 +150,22 @@ class Decision final {
 
   Task<> Read(ContentPart part) {
     const DigestAlgorithm algorithm = context_.options.digest_algorithm;
-    Members read;
+    // Members are large, and most often all of them stay: they are moved only to close a gap.
+    auto read = members_.begin();
     for (Member& member : members_) {
       std::optional<Digest>& whole = member.inode.key.of(ContentPart::kWhole);
       if (part == ContentPart::kWhole && !whole && !member.content.empty()) {
         whole = DigestOf(algorithm, member.content);
       }
       const bool ok = co_await reader_.Read(part, member.inode, member.file, &member.content);
-      if (ok) read.push_back(std::move(member));
+      if (ok) Keep(member, read);
     }
-    members_ = std::move(read);
+    members_.erase(read, members_.end());
   }
 
   // Inodes that are not one of enough copies.
   void DropLoneInodes(const ByContent& by_content, std::vector<GroupItem>& out) {
-    Members kept;
+    auto kept = members_.begin();
     for (auto first = members_.begin(); first != members_.end();) {
       const auto last = EndOfGroup(first, by_content);
       CopyTally tally;
@@ -173,13 +175,19 @@ class Decision final {
       const bool suffices = tally.Suffices(context_.options);
       for (; first != last; ++first) {
         if (suffices) {
-          kept.push_back(std::move(*first));
+          Keep(*first, kept);
         } else {
           HandOnKnown(first->inode, out);
         }
       }
     }
-    members_ = std::move(kept);
+    members_.erase(kept, members_.end());
+  }
+
+  // Makes a member the last of those that stay.
+  static void Keep(Member& member, Members::iterator& end) {
+    if (&*end != &member) *end = std::move(member);
+    ++end;
   }
 
   static void HandOnKnown(const Inode& inode, std::vector<GroupItem>& out) {
