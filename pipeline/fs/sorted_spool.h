@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -96,6 +97,10 @@ class SortedSpool final {
   // An item that does not fit into memory any more does the merge that is due first, unless that
   // has been done. REQUIRES: not finished.
   void Add(T item);
+
+  // Takes all items of another spool, which has the same order and holds none afterwards. Runs that
+  // were due in neither are merged at the end. REQUIRES: neither is finished.
+  void Absorb(SortedSpool& other);
 
   bool merge_due() const { return FirstRunDue() < runs_.size(); }
   // Does what is due, and gives the thread back every few items when somebody waits for it.
@@ -288,6 +293,19 @@ void SortedSpool<T, Less>::Add(T item) {
   if (memory_bytes_ <= options_.budget_bytes) return;
   while (merge_due()) MergeFrom(FirstRunDue(), VisitNothing());
   Spill();
+}
+
+template <typename T, typename Less>
+void SortedSpool<T, Less>::Absorb(SortedSpool& other) {
+  assert(!finished_ && !other.finished_);
+  size_ += other.size_ - other.memory_.size();
+  std::ranges::move(other.runs_, std::back_inserter(runs_));
+  std::ranges::sort(runs_, std::ranges::greater(), &Run::level);
+  for (T& item : other.memory_) Add(std::move(item));
+  other.runs_.clear();
+  other.memory_.clear();
+  other.memory_bytes_ = 0;
+  other.size_ = 0;
 }
 
 template <typename T, typename Less>

@@ -1,9 +1,13 @@
 #include "server/catalog/sqlite/candidates.h"
 
+#include <atomic>
 #include <cstddef>
+#include <functional>
+#include <future>
 #include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include <SQLiteCpp/Transaction.h>
 
@@ -47,21 +51,32 @@ class FileCollector final {
                 CandidateSpool& files)
       : store_(store), query_(query), stop_(stop), files_(files) {}
 
-  void Collect(std::uint32_t index, const CandidateSources::Scan& scan) {
-    EventRange range{.job = scan.job, .first = 1, .last = scan.last_sequence};
-    while (range.first <= range.last) {
-      const std::vector<EventChunk> slice = ReadSlice(store_, range);
-      if (slice.empty()) return;
-      for (const EventChunk& chunk : slice) CollectChunk(index, chunk, range.last);
-      range.first = slice.back().first_sequence + slice.back().count;
+  // Of each scan the first half of its events, or the second.
+  void CollectHalf(const CandidateSources& sources, std::uint64_t half) {
+    for (std::size_t i = 0; i < sources.scans.size(); ++i) {
+      const CandidateSources::Scan& scan = sources.scans[i];
+      const std::uint64_t middle = scan.last_sequence / 2;
+      Collect(static_cast<std::uint32_t>(i), {.job = scan.job,
+                                              .first = half == 0 ? 1 : middle + 1,
+                                              .last = half == 0 ? middle : scan.last_sequence});
     }
   }
 
  private:
-  void CollectChunk(std::uint32_t index, const EventChunk& chunk, std::uint64_t last_sequence) {
+  void Collect(std::uint32_t index, EventRange range) {
+    while (range.first <= range.last) {
+      const std::vector<EventChunk> slice = ReadSlice(store_, range);
+      if (slice.empty()) return;
+      for (const EventChunk& chunk : slice) CollectChunk(index, chunk, range);
+      range.first = slice.back().first_sequence + slice.back().count;
+    }
+  }
+
+  void CollectChunk(std::uint32_t index, const EventChunk& chunk, const EventRange& range) {
     ThrowIfStopRequested(stop_);
     EventChunkReader reader(chunk.first_sequence, chunk.count, chunk.body);
-    while (reader.Next(event_) && event_.sequence <= last_sequence) {
+    while (reader.Next(event_) && event_.sequence <= range.last) {
+      if (event_.sequence < range.first) continue;
       const auto* file = std::get_if<FileEntry>(&event_.event);
       if (file != nullptr && IsWanted(file->stat)) files_.Add(ToRow(*file, index));
     }
@@ -99,6 +114,13 @@ void CollectKnown(ReaderPool& store, const CandidateSources::Known& source, std:
       }
       if (reader.damaged()) ThrowDamaged("chunk of contents");
     }
+  }
+}
+
+void CollectAllKnown(ReaderPool& store, const CandidateSources& sources,
+                     const std::stop_token& stop, KnownSpool& known) {
+  for (std::size_t i = 0; i < sources.known.size(); ++i) {
+    CollectKnown(store, sources.known[i], static_cast<std::uint32_t>(i), stop, known);
   }
 }
 
@@ -240,6 +262,18 @@ std::unique_ptr<StretchTable> MakeTable(const StretchSpool& stretches, const std
   return table;
 }
 
+// Does all of it, on this thread and on one more while there is more than one thing left to do.
+void DoOnTwoThreads(const std::vector<std::function<void()>>& works) {
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < works.size(); i = next++) works[i]();
+  };
+  // Both policies: where no thread is to be had, this one does it all. The future joins.
+  std::future<void> beside = std::async(std::launch::async | std::launch::deferred, work);
+  work();
+  beside.get();
+}
+
 }  // namespace
 
 std::unique_ptr<CandidateList> BuildCandidates(ReaderPool& store, const std::string& directory,
@@ -248,18 +282,20 @@ std::unique_ptr<CandidateList> BuildCandidates(ReaderPool& store, const std::str
                                                const std::stop_token& stop) {
   const SpoolOptions options{
       .directory = directory, .budget_bytes = kCandidateSpoolBytes, .stop = stop};
+  const SpoolOptions half{
+      .directory = directory, .budget_bytes = kCandidateSpoolBytes / 2, .stop = stop};
   const CandidateOrder order{.within_scan = query.scope == CandidateQuery::Scope::kWithinScan};
-  auto files = std::make_unique<CandidateSpool>(options, order);
-  FileCollector collector(store, query, stop, *files);
-  for (std::size_t i = 0; i < sources.scans.size(); ++i) {
-    collector.Collect(static_cast<std::uint32_t>(i), sources.scans[i]);
-  }
-
+  auto files = std::make_unique<CandidateSpool>(half, order);
+  CandidateSpool other_files(half, order);
   auto known = std::make_unique<KnownSpool>(options);
-  for (std::size_t i = 0; i < sources.known.size(); ++i) {
-    CollectKnown(store, sources.known[i], static_cast<std::uint32_t>(i), stop, *known);
-  }
-  known->Finish();
+
+  DoOnTwoThreads({[&] {
+                    CollectAllKnown(store, sources, stop, *known);
+                    known->Finish();
+                  },
+                  [&] { FileCollector(store, query, stop, *files).CollectHalf(sources, 0); },
+                  [&] { FileCollector(store, query, stop, other_files).CollectHalf(sources, 1); }});
+  files->Absorb(other_files);
   if (known->size() == 0) known.reset();
 
   StretchSpool stretches(options);

@@ -36,10 +36,13 @@ struct CandidateSources {
 // looked at, so that the log can be merged meanwhile; stored events do not change, so that together
 // they are a snapshot still.
 //
+// What the sorts are filled with is read on two threads: until it is sorted the job can do nothing
+// else.
+//
 // Memory: kCandidateSpoolBytes for each of the three sorts, and what a SortedSpool needs beside
-// that; half of a MiB for a slice. Disk: the records of all files within the bounds, twice while
-// runs are merged; unlinked files in `directory`. Errors: SQLite::Exception; StatusError, Cancelled
-// once `stop` is requested.
+// that; half of a MiB for a slice of each thread. Disk: the records of all files within the bounds,
+// twice while runs are merged; unlinked files in `directory`. Errors: SQLite::Exception;
+// StatusError, Cancelled once `stop` is requested.
 inline constexpr std::size_t kCandidateSpoolBytes = std::size_t{4} * 1024 * 1024;
 
 std::unique_ptr<CandidateList> BuildCandidates(ReaderPool& store, const std::string& directory,

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <compare>
 #include <csignal>
 #include <cstddef>
@@ -90,6 +91,27 @@ TEST(SortedSpool, SortsWhateverTheNumberOfRuns) {
   for (const std::size_t count : {0, 1, 9, 10, 11, 100, 159, 160, 161, 2'560, 10'000}) {
     SCOPED_TRACE(testing::Message() << count << " items");
     ExpectSorts(RandomItems(count, 40, seed), 10);
+  }
+}
+
+TEST(SortedSpool, AbsorbsAnother) {
+  constexpr std::array<std::size_t, 6> kCounts = {0, 1, 11, 150, 160, 3'000};
+  for (const std::size_t ours : kCounts) {
+    for (const std::size_t others : kCounts) {
+      SCOPED_TRACE(testing::Message() << ours << " items and " << others);
+      std::vector<Item> items = RandomItems(ours + others, 40, 9);
+      ItemSpool spool(Budget(10));
+      ItemSpool other(Budget(10));
+      for (const Item& item : items) (item.number < ours ? spool : other).Add(item);
+      spool.Absorb(other);
+      EXPECT_EQ(other.size(), 0U);
+      spool.Add({.key = 20, .number = 0});
+      items.push_back({.key = 20, .number = 0});
+      spool.Finish();
+      std::sort(items.begin(), items.end());
+      EXPECT_EQ(ReadAll(spool.Read()), items);
+      EXPECT_EQ(spool.size(), items.size());
+    }
   }
 }
 
