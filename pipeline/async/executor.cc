@@ -56,7 +56,6 @@ class ThreadPool::Shared final {
   explicit Shared(const Options& options)
       : at_once_(options.at_once), patience_(options.patience), workers_(options.threads) {}
 
-  std::size_t thread_count() const { return workers_.size(); }
   void Post(std::coroutine_handle<> coroutine);
   void Hurry(std::coroutine_handle<> coroutine);
   bool HasBacklog();
