@@ -51,14 +51,12 @@ class FileCollector final {
                 CandidateSpool& files)
       : store_(store), query_(query), stop_(stop), files_(files) {}
 
-  // Of each scan the first half of its events, or the second.
+  // Of each scan the first half of its events (0), or the second (1).
   void CollectHalf(const CandidateSources& sources, std::uint64_t half) {
     for (std::size_t i = 0; i < sources.scans.size(); ++i) {
-      const CandidateSources::Scan& scan = sources.scans[i];
-      const std::uint64_t middle = scan.last_sequence / 2;
-      Collect(static_cast<std::uint32_t>(i), {.job = scan.job,
-                                              .first = half == 0 ? 1 : middle + 1,
-                                              .last = half == 0 ? middle : scan.last_sequence});
+      const auto& [job, count] = sources.scans[i];
+      Collect(static_cast<std::uint32_t>(i),
+              {.job = job, .first = count * half / 2 + 1, .last = count * (half + 1) / 2});
     }
   }
 

@@ -40,6 +40,10 @@ enum class Durability : std::uint8_t { kProcessCrash, kPowerCut };
 // the process dies in between, the call that failed is found done or not done, whole either way. A
 // full disk only lets it be tried: the log need not be sound for a deletion to work.
 //
+// Not cured is a sync that failed for pages which a merge has written beside writers: SQLite counts
+// those as merged before they are synced, and does not write them again. Only a process that
+// recovers the log, before it was cut, would.
+//
 // Thread-safe. Errors: those of the catalog; none of SQLite's exceptions leave it.
 class Writer final {
  public:
