@@ -48,18 +48,21 @@ struct ReconcileDeps {
   std::string spool_directory;
 };
 
-// A size class of at most so many names is small: it is decided in one piece, by one thread, beside
-// others. (One that is not is decided alone, which leaves threads without work at both its ends: in
-// /usr a tenth of all classes have 33 to 128 names.) ...
-inline constexpr std::size_t kSmallClassNames = 128;
-// ... unless its files come to more than so many bytes and are more than so few.
+// A size class of at most so many inodes is small: it is decided in one piece, by one thread,
+// beside others. (One that is not is decided alone, which leaves threads without work at both its
+// ends: in /usr a tenth of all classes have 33 to 128 names.) ...
+inline constexpr std::size_t kSmallClassInodes = 128;
+// ... unless its names, which stay in memory, take more than so many bytes there ...
+inline constexpr std::size_t kSmallClassNameBytes = 256 * 1024;
+// ... or its files come to more than so many bytes and are more than so few ...
 inline constexpr std::uint64_t kSmallClassBytes = 64 * 1024 * 1024;
-inline constexpr std::size_t kFewNames = 4;
+inline constexpr std::size_t kFewInodes = 4;
 // ... or its files are so large: several threads read them, or two copies would take as long as one
 // thread needs for both.
 inline constexpr std::uint64_t kHugeFileBytes = std::uint64_t{1024} * 1024 * 1024;
-// Small classes are decided in batches of at most so many names.
-inline constexpr std::size_t kSmallBatchNames = 128;
+// Small classes are decided in batches of at most so many inodes, and as many bytes of names as one
+// class may have.
+inline constexpr std::size_t kSmallBatchInodes = 128;
 // A checkpoint follows what was yielded (contents do not count) since the last one as soon as it
 // can; where there was nothing, when so many names, or files of so many bytes, have been decided
 // since.
@@ -92,7 +95,7 @@ inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
 // after each batch of small classes and each other class that yielded something, and last of all
 // at the end of the list.
 //
-// Bound: small classes are put together in batches of about kSmallBatchNames names or
+// Bound: small classes are put together in batches of about kSmallBatchInodes inodes or
 // kDigestChunkBytes; at most twice `concurrency` batches are ahead of the consumer, `concurrency`
 // of them being read, and never one class ahead of or beyond a class that is not small.
 //

@@ -20,9 +20,14 @@ namespace sluice {
 namespace {
 
 // Few enough for one thread to decide: in number, and in bytes unless they are very few.
-bool IsSmall(std::uint64_t names, std::uint64_t size) {
-  if (size >= kHugeFileBytes) return false;
-  return names <= kFewNames || (names <= kSmallClassNames && names * size <= kSmallClassBytes);
+bool IsSmall(const SizeClass& files) {
+  if (files.size >= kHugeFileBytes || files.name_bytes > kSmallClassNameBytes) return false;
+  return files.inodes <= kFewInodes ||
+         (files.inodes <= kSmallClassInodes && files.bytes() <= kSmallClassBytes);
+}
+
+std::size_t SizeInMemory(const CandidateFile& name) {
+  return sizeof name + name.file.path.capacity();
 }
 
 }  // namespace
@@ -58,7 +63,7 @@ Task<std::optional<SizeClass>> SizeClassReader::ReadClass() {
   CandidateFile* name = pages_.At(position_);
   const std::uint64_t id = name->size_class;
   SizeClass result{.first = position_, .end = position_, .size = name->file.stat.size, .names = {}};
-  result.names.reserve(kFewNames);
+  result.names.reserve(kFewInodes);
   CopyTally tally;
   const DigestAlgorithm algorithm = context_->options.digest_algorithm;
   std::optional<Knowledge> inode;
@@ -71,11 +76,13 @@ Task<std::optional<SizeClass>> SizeClassReader::ReadClass() {
   for (; name != nullptr && name->size_class == id; name = pages_.At(++position_)) {
     if (!inode || !inode->Add(*name, algorithm)) {
       tally.AddInode(name->file.stat.device);
+      ++result.inodes;
       if (inode) end_inode();
       inode.emplace(*name, algorithm);
     }
     ++result.end;
-    if (IsSmall(result.name_count(), result.size)) {
+    result.name_bytes += SizeInMemory(*name);
+    if (IsSmall(result)) {
       result.names.push_back(std::move(*name));
     } else {
       result.names.clear();

@@ -19,15 +19,17 @@ struct SizeClass {
   std::uint64_t first = 0;  // Positions in the candidate list.
   std::uint64_t end = 0;
   std::uint64_t size = 0;  // Of every file.
+  std::uint64_t inodes = 0;
   // Of every inode the whole is known before anything is read; of some inode, but not its prefix.
   bool all_known = true;
   bool some_known_without_prefix = false;
   // All of them when the class is small, otherwise none.
   std::vector<CandidateFile> names;
+  std::size_t name_bytes = 0;  // Of memory that all names take, or would.
 
   bool small() const { return !names.empty(); }
   std::uint64_t name_count() const { return end - first; }
-  std::uint64_t bytes() const { return name_count() * size; }
+  std::uint64_t bytes() const { return inodes * size; }
 
   // What its files are told apart by, one part after the other, as long as they are not. Where all
   // are known there is nothing to find out before that; a file of at most kContentSuffixFromBytes

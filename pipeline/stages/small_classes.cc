@@ -33,18 +33,22 @@ using Batch = std::vector<SizeClass>;
 // Puts small classes together as long as they fit; one that does not fit alone is a batch.
 AsyncGenerator<Batch> SmallBatches(SizeClassReader* classes) {
   Batch batch;
-  std::uint64_t names = 0;
+  std::uint64_t inodes = 0;
+  std::size_t name_bytes = 0;
   std::uint64_t bytes = 0;
   for (const SizeClass* next = co_await classes->Peek(); next != nullptr && next->small();
        next = co_await classes->Peek()) {
-    const bool fits = names + next->name_count() <= kSmallBatchNames &&
+    const bool fits = inodes + next->inodes <= kSmallBatchInodes &&
+                      name_bytes + next->name_bytes <= kSmallClassNameBytes &&
                       bytes + next->bytes() <= kDigestChunkBytes;
     if (!batch.empty() && !fits) {
       co_yield std::exchange(batch, {});
-      names = bytes = 0;
+      inodes = bytes = 0;
+      name_bytes = 0;
       continue;
     }
-    names += next->name_count();
+    inodes += next->inodes;
+    name_bytes += next->name_bytes;
     bytes += next->bytes();
     batch.push_back(classes->Take());
   }
@@ -107,7 +111,7 @@ class Decision final {
   static Members MembersOf(SizeClass& size_class, const ReconcileContext& context) {
     const DigestAlgorithm algorithm = context.options.digest_algorithm;
     Members members;
-    members.reserve(size_class.names.size());
+    members.reserve(size_class.inodes);
     Knowledge knowledge;
     std::uint64_t position = size_class.first;
     for (CandidateFile& name : size_class.names) {

@@ -228,6 +228,7 @@ class FakeCandidates final : public CandidateList {
   absl::StatusOr<std::vector<CandidateFile>> Read(std::uint64_t first, std::size_t limit) override {
     const std::size_t begin = std::min<std::size_t>(first, files_.size());
     const std::size_t end = std::min(begin + limit, files_.size());
+    read_ += end - begin;
     return std::vector<CandidateFile>(files_.begin() + static_cast<std::ptrdiff_t>(begin),
                                       files_.begin() + static_cast<std::ptrdiff_t>(end));
   }
@@ -235,9 +236,12 @@ class FakeCandidates final : public CandidateList {
   std::uint64_t size() const override { return files_.size(); }
 
   std::vector<CandidateFile>& files() { return files_; }
+  // How many candidates have been handed out.
+  std::size_t read() const { return read_; }
 
  private:
   std::vector<CandidateFile> files_;
+  std::atomic<std::size_t> read_ = 0;
 };
 
 }  // namespace sluice

@@ -66,8 +66,8 @@ struct LastCheckpoint {
 void FillDisk(ReconcileRig& rig) {
   for (std::size_t size = 1; size <= 60; ++size) AddClassesOfTwo(rig.disk, {size});
   AddCopies(rig.disk, "parts", 300, Content(100));
-  AddCopies(rig.disk, "large", kLargeClassNames, Content(200));
-  for (std::size_t i = 0; i < kLargeClassNames; ++i) {
+  AddCopies(rig.disk, "large", kLargeClassInodes, Content(200));
+  for (std::size_t i = 0; i < kLargeClassInodes; ++i) {
     rig.disk.AddFile(absl::StrCat("/differ", i), Content(300, static_cast<char>('0' + i)));
   }
   rig.disk.AddFile("/x", Content(500, 'x'));
@@ -117,7 +117,7 @@ TEST(ResumedReconcile, RepeatsOnlyWhatCameSinceTheCheckpoint) {
   std::size_t since = 0;
   for (const ReconcileItem& item : RunUpTo(SIZE_MAX)) {
     since = std::holds_alternative<ReconcileCheckpoint>(item) ? 0 : since + 1;
-    EXPECT_LE(since, kSmallBatchNames);
+    EXPECT_LE(since, kSmallBatchInodes);
   }
 }
 
@@ -184,7 +184,7 @@ TEST(ReconcileIdentity, PlansWithinAScanNameIt) {
 }
 
 TEST(ReconcileTotals, AreTheInodesOfClassesThatCanMakeAPlan) {
-  for (const std::size_t copies : {std::size_t{2}, kLargeClassNames}) {
+  for (const std::size_t copies : {std::size_t{2}, kLargeClassInodes}) {
     ReconcileRig rig;
     rig.options.min_copies = 2;
     AddCopies(rig.disk, "a", copies, "content");

@@ -51,8 +51,8 @@ void HandOn(const std::vector<KnownContent>& contents, FakeCandidates& candidate
 // Files on both sides of what decides how they are read, in small classes and two large ones.
 void FillDisk(FakeDisk& disk, Random& random) {
   constexpr std::size_t kSizes[] = {1, 3'000, kContentEndBytes, kContentEndBytes + 1, kLong};
-  for (std::size_t i = 0; i < 80 + 2 * kLargeClassNames; ++i) {
-    const bool in_first_large_class = i < 80 + kLargeClassNames;
+  for (std::size_t i = 0; i < 80 + 2 * kLargeClassInodes; ++i) {
+    const bool in_first_large_class = i < 80 + kLargeClassInodes;
     const std::size_t size = i < 80 ? kSizes[random() % 5] : (in_first_large_class ? 3'000 : kLong);
     std::string content(size, '.');
     for (const std::size_t place : {std::size_t{0}, size / 2, size - 1}) {
@@ -128,7 +128,7 @@ TEST(ReconcileKnown, WhatTheNextJobHasToReadIsWhatIsNew) {
 }
 
 TEST(ReconcileKnown, HandsOnEachInodeOnceWithWhatTellsItApart) {
-  for (const std::size_t copies : {std::size_t{2}, kLargeClassNames}) {
+  for (const std::size_t copies : {std::size_t{2}, kLargeClassInodes}) {
     ReconcileRig rig;
     AddCopies(rig.disk, "same", copies, Content(kLong));
     for (std::size_t i = 0; i < copies; ++i) {

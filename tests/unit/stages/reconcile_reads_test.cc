@@ -1,6 +1,7 @@
 // What Reconcile reads, and what it can do without reading.
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -8,6 +9,7 @@
 
 #include "pipeline/fs/content_digester.h"
 #include "pipeline/fs/file.h"
+#include "pipeline/stages/plan.h"
 #include "pipeline/stages/reconcile.h"
 #include "tests/unit/stages/fake_disk.h"
 #include "tests/unit/stages/reconcile_rig.h"
@@ -69,15 +71,15 @@ TEST(ReconcileReads, SmallFileOnce) {
 
 TEST(ReconcileReads, StagesAlsoInALargeClass) {
   ReconcileRig rig;
-  AddCopies(rig.disk, "same", kSmallClassNames, Content(kLong));
-  for (std::size_t i = 0; i < kSmallClassNames; ++i) {
+  AddCopies(rig.disk, "same", kSmallClassInodes, Content(kLong));
+  for (std::size_t i = 0; i < kSmallClassInodes; ++i) {
     rig.disk.AddFile(absl::StrCat("/other", i), Content(kLong, static_cast<char>('0' + i)));
   }
   const Reconciled result = rig.ScanAndRun();
   ASSERT_THAT(result.plans, SizeIs(1));
-  EXPECT_EQ(result.plans[0].copies.size(), kSmallClassNames);
-  EXPECT_EQ(rig.disk.ReadsOf(ContentPart::kPrefix), 2 * kSmallClassNames);
-  EXPECT_EQ(rig.disk.ReadsOf(ContentPart::kWhole), kSmallClassNames);
+  EXPECT_EQ(result.plans[0].copies.size(), kSmallClassInodes);
+  EXPECT_EQ(rig.disk.ReadsOf(ContentPart::kPrefix), 2 * kSmallClassInodes);
+  EXPECT_EQ(rig.disk.ReadsOf(ContentPart::kWhole), kSmallClassInodes);
 }
 
 TEST(ReconcileReads, TwoHugeFilesBesideEachOther) {
@@ -90,7 +92,7 @@ TEST(ReconcileReads, TwoHugeFilesBesideEachOther) {
 }
 
 TEST(ReconcileReads, NothingWhereEveryDigestIsRecorded) {
-  for (const std::size_t copies : {std::size_t{2}, kLargeClassNames}) {
+  for (const std::size_t copies : {std::size_t{2}, kLargeClassInodes}) {
     ReconcileRig rig;
     AddCopies(rig.disk, "a", copies, Content(kLong));
     for (std::size_t i = 0; i < copies; ++i) rig.disk.RecordDigest(absl::StrCat("/a", i));
@@ -132,10 +134,44 @@ TEST(ReconcileReads, AHardLinkedInodeOnce) {
   EXPECT_EQ(rig.counters.digest.bytes, 14u);
 }
 
+// Two inodes that are the same, each with so many names.
+void AddTwoOfManyNames(FakeDisk& disk, std::size_t names, std::size_t name_bytes) {
+  for (const std::string inode : {"/a", "/b"}) {
+    disk.AddFile(inode, "content");
+    for (std::size_t i = 1; i < names; ++i) {
+      disk.AddLink(absl::StrCat(inode, i, std::string(name_bytes, '-')), inode);
+    }
+  }
+}
+
+std::size_t CopiesIn(const std::vector<Plan>& parts) {
+  std::size_t copies = 0;
+  for (const Plan& part : parts) copies += part.copies.size();
+  return copies;
+}
+
+TEST(ReconcileReads, NamesOnceWhereInodesAreFew) {
+  ReconcileRig rig;
+  AddTwoOfManyNames(rig.disk, kLargeClassInodes, 10);
+  EXPECT_EQ(CopiesIn(rig.ScanAndRun().plans), 2 * kLargeClassInodes);
+  EXPECT_EQ(rig.disk.reads().size(), 2u);
+  EXPECT_EQ(rig.candidates.read(), 2 * kLargeClassInodes);
+}
+
+TEST(ReconcileReads, NamesThatDoNotFitIntoMemoryAgain) {
+  constexpr std::size_t kNameBytes = 4000;
+  constexpr std::size_t kNames = kSmallClassNameBytes / kNameBytes;
+  ReconcileRig rig;
+  AddTwoOfManyNames(rig.disk, kNames, kNameBytes);
+  EXPECT_EQ(CopiesIn(rig.ScanAndRun().plans), 2 * kNames);
+  EXPECT_EQ(rig.disk.reads().size(), 2u);
+  EXPECT_GT(rig.candidates.read(), 2 * 2 * kNames);
+}
+
 TEST(ReconcileReads, NothingOfAClassThatCannotMakeAPlan) {
   ReconcileRig rig;
   rig.options.across_devices_only = true;
-  AddCopies(rig.disk, "a", kLargeClassNames, "content");
+  AddCopies(rig.disk, "a", kLargeClassInodes, "content");
   EXPECT_THAT(rig.ScanAndRun().plans, IsEmpty());
   EXPECT_THAT(rig.disk.reads(), IsEmpty());
 }

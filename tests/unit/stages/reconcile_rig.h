@@ -24,8 +24,8 @@
 
 namespace sluice {
 
-// The fewest names of a class that is not small.
-inline constexpr std::size_t kLargeClassNames = kSmallClassNames + 1;
+// The fewest inodes of a class that is not small.
+inline constexpr std::size_t kLargeClassInodes = kSmallClassInodes + 1;
 
 // What a reconciliation came to.
 struct Reconciled {

@@ -142,7 +142,7 @@ TEST(ReconcileChanges, OtherNamesAreNotTriedWhereTheContentIsAtFault) {
 // How far ahead of its consumer it reads, and how it ends.
 
 // Concurrency 2: as many batches being read, as many ahead, and one that is handed on.
-constexpr std::size_t kMostReadAhead = (2 + 2 + 1) * kSmallBatchNames;
+constexpr std::size_t kMostReadAhead = (2 + 2 + 1) * kSmallBatchInodes;
 
 TEST(ReconcileLaziness, NothingIsReadBeforeTheFirstPull) {
   ReconcileRig rig;
@@ -167,7 +167,7 @@ TEST(ReconcileLaziness, FirstPlanComesAfterAFewBatches) {
 
 TEST(ReconcileLaziness, LargeClassIsNotBegunBeforeTheSmallOnesAreHandedOn) {
   ReconcileRig rig;
-  AddCopies(rig.disk, "large", kLargeClassNames, Content(10));
+  AddCopies(rig.disk, "large", kLargeClassInodes, Content(10));
   AddClassesOfTwo(rig.disk, {4'000});
   rig.Scan();
   auto items = rig.Start();
@@ -176,7 +176,7 @@ TEST(ReconcileLaziness, LargeClassIsNotBegunBeforeTheSmallOnesAreHandedOn) {
   ASSERT_TRUE(std::holds_alternative<ReconcileCheckpoint>(*Pull(items)));
   EXPECT_EQ(rig.disk.reads().size(), 2u);
   ASSERT_TRUE(std::holds_alternative<Plan>(*Pull(items)));
-  EXPECT_EQ(rig.disk.reads().size(), 2 + kLargeClassNames);
+  EXPECT_EQ(rig.disk.reads().size(), 2 + kLargeClassInodes);
 }
 
 TEST(ReconcileCancellation, StopAfterAnyItemEndsWithCancelled) {
@@ -194,7 +194,7 @@ TEST(ReconcileCancellation, StopAfterAnyItemEndsWithCancelled) {
 
 TEST(ReconcileCancellation, StopEndsADigestThatIsBeingRead) {
   ReconcileRig rig;
-  AddCopies(rig.disk, "a", kLargeClassNames, "content");
+  AddCopies(rig.disk, "a", kLargeClassInodes, "content");
   rig.Scan();
   rig.disk.Block();
   auto items = rig.Start();
