@@ -31,9 +31,7 @@ Task<ItemResult<ContentDigest>> FileContentDigester::DigestFile(DigestRequest re
     FileReading reading(request, version);
     std::optional<ItemError> error = reading.Open(roots_, std::exchange(opened, -1));
     if (!error && !reading.done()) error = reading.ReadSome(stop);
-    if (reading.has_waited()) {
-      files_to_read_ahead_.store(kFilesReadAhead, std::memory_order_relaxed);
-    }
+    if (reading.has_waited()) AllowReadAhead();
     while (!error && !reading.done()) {
       co_await executor.YieldIfBusy();
       error = reading.ReadSome(stop);
@@ -70,6 +68,12 @@ void FileContentDigester::ReadAhead(const DigestRequest& request, OpenedFile& fi
     ::posix_fadvise(file.fd(), static_cast<off_t>(extent.begin), static_cast<off_t>(size),
                     POSIX_FADV_WILLNEED);
   }
+}
+
+// A guess: what threads that come here together take from each other does not matter.
+void FileContentDigester::AllowReadAhead() {
+  const int allowed = files_to_read_ahead_.load(std::memory_order_relaxed) + kFilesAheadOfWait;
+  files_to_read_ahead_.store(std::min(allowed, kMaxFilesAhead), std::memory_order_relaxed);
 }
 
 OpenedFile FileContentDigester::Open(const std::string& path) {

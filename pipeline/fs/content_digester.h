@@ -123,8 +123,11 @@ class FileContentDigester final : public ContentDigester {
   static constexpr int kMaxOpened = 512;
   static constexpr std::uint64_t kReadAheadBytes = 1024 * 1024;
   // To ask for bytes that are in memory already costs as much as to copy them: ReadAhead asks only
-  // for so many files after a read of a small part that had to wait for the disk.
-  static constexpr int kFilesReadAhead = 1024;
+  // for so many files after each read of a small part that had to wait for the disk, which is many
+  // of a batch when the cache is cold, and a few of a thousand when it has lost some of a warm tree;
+  // and for so many at most after the last of them.
+  static constexpr int kFilesAheadOfWait = 32;
+  static constexpr int kMaxFilesAhead = 1024;
 
   explicit FileContentDigester(const AllowedRoots& roots) : roots_(roots) {}
 
@@ -136,6 +139,7 @@ class FileContentDigester final : public ContentDigester {
   void set_after_read_for_test(void (*hook)(const std::string& path)) { after_read_ = hook; }
 
  private:
+  void AllowReadAhead();
   // One of the files that may be open between reads, if there is room.
   OpenedFile Open(const std::string& path);
 
