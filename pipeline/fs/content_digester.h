@@ -124,8 +124,8 @@ class FileContentDigester final : public ContentDigester {
   static constexpr std::uint64_t kReadAheadBytes = 1024 * 1024;
   // To ask for bytes that are in memory already costs as much as to copy them: ReadAhead asks only
   // for so many files after each read of a small part that had to wait for the disk, which is many
-  // of a batch when the cache is cold, and a few of a thousand when it has lost some of a warm tree;
-  // and for so many at most after the last of them.
+  // of a batch when the cache is cold, and a few of a thousand when it has lost some of a warm
+  // tree; and for so many at most after the last of them.
   static constexpr int kFilesAheadOfWait = 32;
   static constexpr int kMaxFilesAhead = 1024;
 

@@ -14,7 +14,10 @@
 #include "pipeline/async/executor.h"
 #include "pipeline/async/status_error.h"
 #include "pipeline/async/task.h"
+#include "pipeline/ops/buffer.h"
+#include "pipeline/ops/pipe.h"
 #include "pipeline/ops/transform_concurrently.h"
+#include "pipeline/ops/unbatch.h"
 #include "pipeline/stages/busy_time.h"
 #include "pipeline/stages/candidate_list.h"
 #include "pipeline/stages/candidate_pages.h"
@@ -155,24 +158,47 @@ AsyncGenerator<InodeItem> Refine(AsyncGenerator<InodeItem> inodes, ContentPart p
   }
 }
 
-}  // namespace
+// A class that is being read: what its stages come to, as far as they have come.
+struct ReadingClass {
+  SizeClass size_class;
+  AsyncGenerator<InodeItem> inodes;
+};
 
-AsyncGenerator<GroupItem> LargeClassGroups(SizeClass size_class, ReconcileContextPtr context) {
-  Executor& executor = context->deps.scope.executor();
+// The first chunk is empty: to pull it is to begin.
+AsyncGenerator<Chunk> AllStages(SizeClass size_class, ReconcileContextPtr context) {
+  co_yield Chunk();
   AsyncGenerator<InodeItem> inodes = InodesOf(size_class, context);
   for (const ContentPart part : size_class.stages()) {
     inodes = Refine(std::move(inodes), part, size_class.size, context);
   }
+  auto chunks = InChunks(std::move(inodes), size_class.size);
+  while (auto chunk = co_await chunks.Next()) co_yield *std::move(chunk);
+}
+
+Task<ReadingClass> BeginToRead(SizeClass size_class, ReconcileContextPtr context) {
+  auto chunks =
+      AllStages(size_class, context) | Buffer(context->deps.scope, kLargeClassChunksAhead);
+  co_await chunks.Next();
+  co_return ReadingClass{.size_class = std::move(size_class),
+                         .inodes = std::move(chunks) | Unbatch()};
+}
+
+// What of a class has nothing to do with its groups.
+GroupItem PassOn(InodeItem item) {
+  if (auto* error = std::get_if<ItemError>(&item)) return std::move(*error);
+  return std::get<KnownContent>(item);
+}
+
+// The groups of inodes that follow each other by content.
+AsyncGenerator<GroupItem> GroupsOf(InodeItem first, AsyncGenerator<InodeItem> rest,
+                                   ReconcileContextPtr context) {
+  Executor& executor = context->deps.scope.executor();
   InodeReader reader(*context, context->deps.scope.stop_token());
   std::unique_ptr<Group> group;
   std::uint64_t names = 0;
-  while (auto item = co_await inodes.Next()) {
-    if (auto* error = std::get_if<ItemError>(&*item)) {
-      co_yield GroupItem(std::move(*error));
-      continue;
-    }
-    if (const auto* known = std::get_if<KnownContent>(&*item)) {
-      co_yield GroupItem(*known);
+  for (auto item = std::make_optional(std::move(first)); item; item = co_await rest.Next()) {
+    if (!std::holds_alternative<Inode>(*item)) {
+      co_yield PassOn(*std::move(item));
       continue;
     }
     ThrowIfStopRequested(context->deps.scope.stop_token());
@@ -195,11 +221,32 @@ AsyncGenerator<GroupItem> LargeClassGroups(SizeClass size_class, ReconcileContex
       if (group->merge_due()) co_await group->Merge(executor);
     }
   }
-  if (group) {
-    co_await group->Finish(executor);
-    if (group->MakesPlan()) co_yield GroupItem(std::move(group));
+  co_await group->Finish(executor);
+  if (group->MakesPlan()) co_yield GroupItem(std::move(group));
+}
+
+bool IsLarge(const SizeClass* size_class) { return size_class != nullptr && !size_class->small(); }
+
+}  // namespace
+
+AsyncGenerator<GroupItem> LargeClassGroups(SizeClassReader* classes, ReconcileContextPtr context) {
+  std::optional<ReadingClass> next = co_await BeginToRead(classes->Take(), context);
+  while (next) {
+    ReadingClass current = *std::exchange(next, std::nullopt);
+    const bool one_more = IsLarge(co_await classes->Peek());
+    std::optional<InodeItem> item = co_await current.inodes.Next();
+    for (; item && !std::holds_alternative<Inode>(*item); item = co_await current.inodes.Next()) {
+      co_yield PassOn(*std::move(item));
+    }
+    // All of it has been read: what is left is to sort out its groups.
+    if (one_more) next = co_await BeginToRead(classes->Take(), context);
+    if (item) {
+      auto groups = GroupsOf(*std::move(item), std::move(current.inodes), context);
+      while (auto group = co_await groups.Next()) co_yield *std::move(group);
+    }
+    co_yield GroupItem(
+        DecidedUpTo{.end = current.size_class.end, .bytes = current.size_class.bytes()});
   }
-  co_yield GroupItem(DecidedUpTo{.end = size_class.end, .bytes = size_class.bytes()});
 }
 
 }  // namespace sluice

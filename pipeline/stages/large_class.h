@@ -1,6 +1,8 @@
 #ifndef SLUICE_PIPELINE_STAGES_LARGE_CLASS_H_
 #define SLUICE_PIPELINE_STAGES_LARGE_CLASS_H_
 
+#include <cstddef>
+
 #include "pipeline/async/async_generator.h"
 #include "pipeline/stages/group.h"
 #include "pipeline/stages/reconcile_context.h"
@@ -8,13 +10,20 @@
 
 namespace sluice {
 
-// Decides a class of any number of inodes in bounded memory, and yields its groups that make plans,
-// the names that failed, and at its end that it is decided.
+// Of a large class at most so many chunks, of kDigestChunkItems inodes or kDigestChunkBytes, are
+// read before they are asked for.
+inline constexpr std::size_t kLargeClassChunksAhead = 128;
+
+// Decides the next classes, up to one that is small, each of any number of inodes in bounded
+// memory. Yields its groups that make plans, what is known of inodes and the names that failed, and
+// at its end that it is decided.
 //
 // Each stage reads one part of all files that are undecided, in chunks beside each other, and
-// regroups them through a spool. Order: groups by content. Reads the whole class before the first
-// group, and nothing of the next class.
-AsyncGenerator<GroupItem> LargeClassGroups(SizeClass size_class, ReconcileContextPtr context);
+// regroups them through a spool. Order: groups by content. All of a class is read before its first
+// group; while its groups are handed on, the class after it is read, up to the bound above.
+// REQUIRES: the last Peek was a class that is not small.
+// Lifetime: `classes` outlives it.
+AsyncGenerator<GroupItem> LargeClassGroups(SizeClassReader* classes, ReconcileContextPtr context);
 
 }  // namespace sluice
 

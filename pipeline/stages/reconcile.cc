@@ -90,7 +90,7 @@ struct LargestFirst {
 AsyncGenerator<GroupItem> NextGroups(SizeClassReader* classes, bool small,
                                      ReconcileContextPtr context) {
   if (small) return SmallClassGroups(classes, std::move(context));
-  return LargeClassGroups(classes->Take(), std::move(context));
+  return LargeClassGroups(classes, std::move(context));
 }
 
 // Says when a checkpoint is worth its while. A job may go on for days without a plan, and must not

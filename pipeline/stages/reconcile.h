@@ -68,8 +68,9 @@ inline constexpr std::size_t kSmallBatchInodes = 128;
 // since.
 inline constexpr std::uint64_t kCheckpointNames = 4096;
 inline constexpr std::uint64_t kCheckpointBytes = 64 * 1024 * 1024;
-// Memory of one spool. At most five are in use at a time: one for each of the three stages of a
-// large class, one for the names of its group, one for the order kLargestFirst.
+// Memory of one spool. At most eight are in use at a time: one for each of the three stages of a
+// large class, and of the one that is read after it, one for the names of its group, one for the
+// order kLargestFirst.
 inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
 
 // Finds the groups of identical files among the candidates, and yields one plan for each.
@@ -97,7 +98,8 @@ inline constexpr std::size_t kReconcileSpoolBytes = 4 * 1024 * 1024;
 //
 // Bound: small classes are put together in batches of about kSmallBatchInodes inodes or
 // kDigestChunkBytes; at most twice `concurrency` batches are ahead of the consumer, `concurrency`
-// of them being read, and never one class ahead of or beyond a class that is not small.
+// of them being read, and never one class ahead of or beyond a class that is not small. Of such
+// classes one is read while the groups of the one before it are handed on: see large_class.h.
 //
 // Errors: a file that is read and has vanished or changed since it was recorded is an ItemError and
 // in no plan, like a name that was recorded in another version than the one that is read; an inode

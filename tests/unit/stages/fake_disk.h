@@ -126,6 +126,12 @@ class FakeDisk final : public ContentDigester {
     std::lock_guard lock(mutex_);
     return reads_;
   }
+  // False when there have not been so many for too long.
+  bool WaitForReads(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    const auto enough = [this, count] { return reads_.size() >= count; };
+    return read_once_more_.wait_for(lock, std::chrono::seconds(10), enough);
+  }
   std::size_t ReadsOf(ContentPart part) const {
     std::lock_guard lock(mutex_);
     return static_cast<std::size_t>(std::count_if(
@@ -155,6 +161,7 @@ class FakeDisk final : public ContentDigester {
   ItemResult<ContentDigest> ReadNow(const DigestRequest& request) {
     std::lock_guard lock(mutex_);
     reads_.push_back({request.path, request.part});
+    read_once_more_.notify_all();
     if (auto error = Check(request.path, request.expected)) return *std::move(error);
     const auto forbidden = unreadable_.find(request.path);
     if (forbidden != unreadable_.end()) {
@@ -213,6 +220,7 @@ class FakeDisk final : public ContentDigester {
   mutable std::mutex mutex_;
   std::condition_variable_any stopped_;
   std::condition_variable all_begun_;
+  std::condition_variable read_once_more_;
   std::size_t to_gather_ = 0;
   std::size_t begun_ = 0;
   bool gave_up_ = false;

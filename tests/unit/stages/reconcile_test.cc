@@ -179,6 +179,23 @@ TEST(ReconcileLaziness, LargeClassIsNotBegunBeforeTheSmallOnesAreHandedOn) {
   EXPECT_EQ(rig.disk.reads().size(), 2 + kLargeClassInodes);
 }
 
+TEST(ReconcileLaziness, OneLargeClassIsReadWhileThatBeforeItIsHandedOn) {
+  ReconcileRig rig;
+  for (const std::size_t size : {30, 20, 10}) {
+    AddCopies(rig.disk, absl::StrCat(size, "_"), kLargeClassInodes, Content(size));
+  }
+  rig.Scan();
+  {
+    auto items = rig.Start();
+    auto item = Pull(items);
+    while (item && !std::holds_alternative<Plan>(*item)) item = Pull(items);
+    ASSERT_TRUE(item);
+    EXPECT_TRUE(rig.disk.WaitForReads(2 * kLargeClassInodes));
+  }
+  rig.Join();
+  EXPECT_EQ(rig.disk.reads().size(), 2 * kLargeClassInodes);
+}
+
 TEST(ReconcileCancellation, StopAfterAnyItemEndsWithCancelled) {
   for (std::size_t taken = 0; taken < 6; ++taken) {
     ReconcileRig rig;
