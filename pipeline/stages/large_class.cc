@@ -158,10 +158,10 @@ AsyncGenerator<InodeItem> Refine(AsyncGenerator<InodeItem> inodes, ContentPart p
   }
 }
 
-// A class that is being read: what its stages come to, as far as they have come.
+// A class that is being read: what its stages come to, and what there is to say at its end.
 struct ReadingClass {
-  SizeClass size_class;
   AsyncGenerator<InodeItem> inodes;
+  DecidedUpTo decided;
 };
 
 // The first chunk is empty: to pull it is to begin.
@@ -176,11 +176,11 @@ AsyncGenerator<Chunk> AllStages(SizeClass size_class, ReconcileContextPtr contex
 }
 
 Task<ReadingClass> BeginToRead(SizeClass size_class, ReconcileContextPtr context) {
-  auto chunks =
-      AllStages(size_class, context) | Buffer(context->deps.scope, kLargeClassChunksAhead);
+  const DecidedUpTo decided{.end = size_class.end, .bytes = size_class.bytes()};
+  auto chunks = AllStages(std::move(size_class), context) |
+                Buffer(context->deps.scope, kLargeClassChunksAhead);
   co_await chunks.Next();
-  co_return ReadingClass{.size_class = std::move(size_class),
-                         .inodes = std::move(chunks) | Unbatch()};
+  co_return ReadingClass{.inodes = std::move(chunks) | Unbatch(), .decided = decided};
 }
 
 // What of a class has nothing to do with its groups.
@@ -190,13 +190,14 @@ GroupItem PassOn(InodeItem item) {
 }
 
 // The groups of inodes that follow each other by content.
-AsyncGenerator<GroupItem> GroupsOf(InodeItem first, AsyncGenerator<InodeItem> rest,
+AsyncGenerator<GroupItem> GroupsOf(Inode first, AsyncGenerator<InodeItem> rest,
                                    ReconcileContextPtr context) {
   Executor& executor = context->deps.scope.executor();
   InodeReader reader(*context, context->deps.scope.stop_token());
   std::unique_ptr<Group> group;
   std::uint64_t names = 0;
-  for (auto item = std::make_optional(std::move(first)); item; item = co_await rest.Next()) {
+  for (auto item = std::make_optional<InodeItem>(std::move(first)); item;
+       item = co_await rest.Next()) {
     if (!std::holds_alternative<Inode>(*item)) {
       co_yield PassOn(*std::move(item));
       continue;
@@ -241,11 +242,10 @@ AsyncGenerator<GroupItem> LargeClassGroups(SizeClassReader* classes, ReconcileCo
     // All of it has been read: what is left is to sort out its groups.
     if (one_more) next = co_await BeginToRead(classes->Take(), context);
     if (item) {
-      auto groups = GroupsOf(*std::move(item), std::move(current.inodes), context);
+      auto groups = GroupsOf(std::get<Inode>(*std::move(item)), std::move(current.inodes), context);
       while (auto group = co_await groups.Next()) co_yield *std::move(group);
     }
-    co_yield GroupItem(
-        DecidedUpTo{.end = current.size_class.end, .bytes = current.size_class.bytes()});
+    co_yield GroupItem(current.decided);
   }
 }
 

@@ -10,8 +10,10 @@
 
 namespace sluice {
 
-// Of a large class at most so many chunks, of kDigestChunkItems inodes or kDigestChunkBytes, are
-// read before they are asked for.
+// What comes of a large class is at most so many chunks, of kDigestChunkItems inodes or
+// kDigestChunkBytes, ahead of who asks for it. That stops the last stage, which reads whole files;
+// those before it, which read their ends, go on to the end of the class: a spool takes what they
+// find.
 inline constexpr std::size_t kLargeClassChunksAhead = 128;
 
 // Decides the next classes, up to one that is small, each of any number of inodes in bounded
@@ -20,7 +22,8 @@ inline constexpr std::size_t kLargeClassChunksAhead = 128;
 //
 // Each stage reads one part of all files that are undecided, in chunks beside each other, and
 // regroups them through a spool. Order: groups by content. All of a class is read before its first
-// group; while its groups are handed on, the class after it is read, up to the bound above.
+// group; while its groups are handed on, the class after it is read, as far as the bound above lets
+// it.
 // REQUIRES: the last Peek was a class that is not small.
 // Lifetime: `classes` outlives it.
 AsyncGenerator<GroupItem> LargeClassGroups(SizeClassReader* classes, ReconcileContextPtr context);

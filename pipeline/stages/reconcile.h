@@ -49,8 +49,8 @@ struct ReconcileDeps {
 };
 
 // A size class of at most so many inodes is small: it is decided in one piece, by one thread,
-// beside others. (One that is not is decided alone, which leaves threads without work at both its
-// ends: in /usr a tenth of all classes have 33 to 128 names.) ...
+// beside others. (Of those that are not no two are read at a time, which leaves threads without
+// work at both their ends: in /usr a tenth of all classes have 33 to 128 names.) ...
 inline constexpr std::size_t kSmallClassInodes = 128;
 // ... unless its names, which stay in memory, take more than so many bytes there ...
 inline constexpr std::size_t kSmallClassNameBytes = 256 * 1024;
