@@ -175,13 +175,12 @@ std::string DeterministicBytes(const google::protobuf::Message& message) {
 namespace {
 
 // Field numbers of the oneof JobEvent.event, which are what EventPayload::kind holds.
-template <typename Message>
-EventRecord PayloadRecord(int field_number, const Message& message, std::uint64_t sequence,
+EventRecord PayloadRecord(int field_number, std::string bytes, std::uint64_t sequence,
                           std::int64_t time_ns) {
   return {.sequence = sequence,
           .time_ns = time_ns,
           .event = EventPayload{.kind = static_cast<std::uint32_t>(field_number),
-                                .payload = DeterministicBytes(message)}};
+                                .payload = std::move(bytes)}};
 }
 
 }  // namespace
@@ -192,28 +191,26 @@ EventRecord ToEventRecord(JobItem item, const PlanNames& names, std::uint64_t se
     return {.sequence = sequence, .time_ns = time_ns, .event = std::move(*file)};
   }
   if (const auto* plan = std::get_if<Plan>(&item)) {
-    v1::ReconciliationPlan message;
-    ToProto(*plan, names, message);
-    return PayloadRecord(v1::JobEvent::kPlan, message, sequence, time_ns);
+    return PayloadRecord(v1::JobEvent::kPlan, PlanBytes(*plan, names), sequence, time_ns);
   }
   if (const auto* outcome = std::get_if<ApplyOutcome>(&item)) {
     v1::ApplyOutcome message;
     ToProto(*outcome, message);
-    return PayloadRecord(v1::JobEvent::kOutcome, message, sequence, time_ns);
+    return PayloadRecord(v1::JobEvent::kOutcome, DeterministicBytes(message), sequence, time_ns);
   }
   if (const auto* error = std::get_if<ItemError>(&item)) {
     v1::ItemError message;
     ToProto(*error, message);
-    return PayloadRecord(v1::JobEvent::kError, message, sequence, time_ns);
+    return PayloadRecord(v1::JobEvent::kError, DeterministicBytes(message), sequence, time_ns);
   }
   v1::SkippedItem message;
   ToProto(std::get<SkippedItem>(item), message);
-  return PayloadRecord(v1::JobEvent::kSkipped, message, sequence, time_ns);
+  return PayloadRecord(v1::JobEvent::kSkipped, DeterministicBytes(message), sequence, time_ns);
 }
 
 EventRecord ToEventRecord(const v1::StateChange& change, std::uint64_t sequence,
                           std::int64_t time_ns) {
-  return PayloadRecord(v1::JobEvent::kStateChange, change, sequence, time_ns);
+  return PayloadRecord(v1::JobEvent::kStateChange, DeterministicBytes(change), sequence, time_ns);
 }
 
 absl::Status ToJobEvent(const EventRecord& record, v1::JobEvent& event) {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +14,7 @@
 #include "server/jobs/convert.h"
 #include "server/jobs/convert_parts.h"
 #include "server/jobs/job_id.h"
+#include "server/jobs/wire_fields.h"
 
 namespace sluice {
 namespace {
@@ -70,32 +73,78 @@ std::optional<std::string> SharedPath(const std::string& printed, const FileStat
   return std::nullopt;
 }
 
+// A Copy.
+class CopyFields final {
+ public:
+  CopyFields(const PlanCopy& copy, const PlanNames& names)
+      : copy_(copy), names_(names), file_(copy.file) {
+    if (copy.shares_storage_with) shares_storage_with_ = PrintablePath(*copy.shares_storage_with);
+  }
+
+  template <typename Fields>
+  void operator()(Fields& fields) const {
+    fields.Message(v1::Copy::kFileFieldNumber, file_);
+    fields.Bytes(v1::Copy::kScanFieldNumber, names_.scans.at(copy_.scan_index));
+    fields.Bytes(v1::Copy::kHostFieldNumber, names_.host);
+    fields.Bytes(v1::Copy::kSharesStorageWithFieldNumber, shares_storage_with_);
+    fields.Varint(v1::Copy::kProtectedFieldNumber, copy_.is_protected);
+  }
+
+ private:
+  const PlanCopy& copy_;
+  const PlanNames& names_;
+  FileFields file_;
+  std::string shares_storage_with_;
+};
+
+// A ReconciliationPlan.
+class PlanFields final {
+ public:
+  PlanFields(const Plan& plan, const PlanNames& names)
+      : plan_(plan),
+        name_(PlanName(plan, names)),
+        digest_(DigestText(plan.digest)),
+        source_of_truth_(plan.source_of_truth) {
+    copies_.reserve(plan.copies.size());
+    for (const PlanCopy& copy : plan.copies) copies_.emplace_back(copy, names);
+  }
+
+  template <typename Fields>
+  void operator()(Fields& fields) const {
+    using Message = v1::ReconciliationPlan;
+    fields.Bytes(Message::kNameFieldNumber, name_);
+    fields.Bytes(Message::kDigestFieldNumber, digest_);
+    fields.Varint(Message::kSizeFieldNumber, plan_.size);
+    for (const CopyFields& copy : copies_) fields.Message(Message::kCopiesFieldNumber, copy);
+    fields.Message(Message::kSourceOfTruthFieldNumber, source_of_truth_);
+    fields.Bytes(Message::kReasonFieldNumber, plan_.reason);
+    fields.Message(Message::kDecidingRuleFieldNumber, [this](auto& rule) {
+      rule.Varint(v1::KeepRule::kCriterionFieldNumber,
+                  static_cast<std::uint64_t>(ToProto(kCriteria, plan_.deciding_criterion)));
+      rule.Bytes(v1::KeepRule::kPatternFieldNumber, plan_.deciding_pattern);
+    });
+    fields.Varint(Message::kActionFieldNumber, static_cast<std::uint64_t>(ToProto(plan_.action)));
+    fields.Varint(Message::kRecoverableBytesFieldNumber, plan_.recoverable_bytes);
+    fields.Varint(Message::kPartFieldNumber, plan_.part);
+    fields.Varint(Message::kLastPartFieldNumber, plan_.last_part);
+    fields.Varint(Message::kTotalCopiesFieldNumber, plan_.total_copies);
+    fields.Varint(Message::kTotalRecoverableBytesFieldNumber, plan_.total_recoverable_bytes);
+  }
+
+ private:
+  const Plan& plan_;
+  std::string name_;
+  std::string digest_;
+  FileFields source_of_truth_;
+  std::vector<CopyFields> copies_;
+};
+
 }  // namespace
 
-void ToProto(const Plan& plan, const PlanNames& names, v1::ReconciliationPlan& message) {
-  message.set_name(PlanName(plan, names));
-  message.set_digest(DigestText(plan.digest));
-  message.set_size(plan.size);
-  for (const PlanCopy& copy : plan.copies) {
-    v1::Copy& target = *message.add_copies();
-    ToProto(copy.file, *target.mutable_file());
-    target.set_scan(names.scans.at(copy.scan_index));
-    target.set_host(names.host);
-    if (copy.shares_storage_with) {
-      target.set_shares_storage_with(PrintablePath(*copy.shares_storage_with));
-    }
-    target.set_protected_(copy.is_protected);
-  }
-  ToProto(plan.source_of_truth, *message.mutable_source_of_truth());
-  message.set_reason(plan.reason);
-  message.mutable_deciding_rule()->set_criterion(ToProto(kCriteria, plan.deciding_criterion));
-  message.mutable_deciding_rule()->set_pattern(plan.deciding_pattern);
-  message.set_action(ToProto(plan.action));
-  message.set_recoverable_bytes(plan.recoverable_bytes);
-  message.set_part(plan.part);
-  message.set_last_part(plan.last_part);
-  message.set_total_copies(plan.total_copies);
-  message.set_total_recoverable_bytes(plan.total_recoverable_bytes);
+std::string PlanBytes(const Plan& plan, const PlanNames& names) {
+  std::string bytes;
+  AppendFields(PlanFields(plan, names), bytes);
+  return bytes;
 }
 
 v1::Action ToProto(Action action) { return ToProto(kActions, action); }

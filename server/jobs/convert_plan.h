@@ -20,11 +20,12 @@ struct PlanNames {
   std::string host;
 };
 
-void ToProto(const Plan& plan, const PlanNames& names, v1::ReconciliationPlan& message);
+// A serialized v1::ReconciliationPlan. Equal plans have equal bytes.
+std::string PlanBytes(const Plan& plan, const PlanNames& names);
 v1::Action ToProto(Action action);
 
-// Of a message that ToProto has made. Which scan recorded a copy is not among it: scan_index is 0.
-// nullopt for a message that it cannot have made.
+// Of a message that PlanBytes has made. Which scan recorded a copy is not among it: scan_index is
+// 0. nullopt for a message that it cannot have made.
 std::optional<Plan> FromProto(const v1::ReconciliationPlan& message);
 
 // nullopt for a value that the contract does not know; UNSPECIFIED gives the default.

@@ -1,189 +1,39 @@
 #include "server/jobs/wire.h"
 
-#include <cassert>
 #include <cstddef>
-#include <string_view>
 #include <variant>
 
-#include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
-
-#include "pipeline/fs/path_text.h"
 #include "server/jobs/convert.h"
 #include "server/jobs/errors.h"
+#include "server/jobs/wire_fields.h"
 #include "sluice/v1/event.pb.h"
-#include "sluice/v1/file.pb.h"
 
 namespace sluice {
 namespace {
-
-using google::protobuf::io::CodedOutputStream;
-
-enum class WireType : std::uint8_t { kVarint = 0, kLengthDelimited = 2 };
-
-constexpr std::uint32_t Tag(int field_number, WireType type) {
-  return static_cast<std::uint32_t>(field_number) << 3 | static_cast<std::uint32_t>(type);
-}
-
-// Length prefixes come before what they measure, so every message is described twice, by the same
-// function: first to this, then to a FieldWriter. Both leave out what is 0 or empty, as proto3
-// does.
-class FieldSizes final {
- public:
-  void Varint(int number, std::uint64_t value) {
-    if (value == 0) return;
-    size_ += CodedOutputStream::VarintSize32(Tag(number, WireType::kVarint)) +
-             CodedOutputStream::VarintSize64(value);
-  }
-  void Bytes(int number, std::string_view value) {
-    if (!value.empty()) Present(number, value);
-  }
-  // Also when it is empty, as a message may be.
-  void Present(int number, std::string_view value) { Delimited(number, value.size()); }
-  // `describe(fields)` names the message's fields. Present also when it has none.
-  template <typename Describe>
-  void Message(int number, const Describe& describe) {
-    Delimited(number, Of(describe));
-  }
-  std::size_t size() const { return size_; }
-
-  template <typename Describe>
-  static std::size_t Of(const Describe& describe) {
-    FieldSizes sizes;
-    describe(sizes);
-    return sizes.size();
-  }
-
- private:
-  void Delimited(int number, std::size_t size) {
-    size_ += CodedOutputStream::VarintSize32(Tag(number, WireType::kLengthDelimited)) +
-             CodedOutputStream::VarintSize64(size) + size;
-  }
-
-  std::size_t size_ = 0;
-};
-
-// Writes to memory that is large enough.
-class FieldWriter final {
- public:
-  explicit FieldWriter(std::uint8_t* target) : target_(target) {}
-
-  void Varint(int number, std::uint64_t value) {
-    if (value == 0) return;
-    target_ = CodedOutputStream::WriteTagToArray(Tag(number, WireType::kVarint), target_);
-    target_ = CodedOutputStream::WriteVarint64ToArray(value, target_);
-  }
-  void Bytes(int number, std::string_view value) {
-    if (!value.empty()) Present(number, value);
-  }
-  void Present(int number, std::string_view value) {
-    Prefix(number, value.size());
-    target_ =
-        CodedOutputStream::WriteRawToArray(value.data(), static_cast<int>(value.size()), target_);
-  }
-  template <typename Describe>
-  void Message(int number, const Describe& describe) {
-    Prefix(number, FieldSizes::Of(describe));
-    describe(*this);
-  }
-  void Prefix(int number, std::size_t size) {
-    target_ = CodedOutputStream::WriteTagToArray(Tag(number, WireType::kLengthDelimited), target_);
-    target_ = CodedOutputStream::WriteVarint64ToArray(size, target_);
-  }
-  const std::uint8_t* end() const { return target_; }
-
- private:
-  std::uint8_t* target_;
-};
-
-// Appends what `describe(fields)` names.
-template <typename Describe>
-void Append(const Describe& describe, std::string& bytes) {
-  const std::size_t old_size = bytes.size();
-  bytes.resize(old_size + FieldSizes::Of(describe));
-  FieldWriter writer(reinterpret_cast<std::uint8_t*>(bytes.data()) + old_size);
-  describe(writer);
-  assert(writer.end() == reinterpret_cast<std::uint8_t*>(bytes.data()) + bytes.size());
-}
-
-// A Timestamp.
-struct Time {
-  explicit Time(std::int64_t unix_ns) : seconds(unix_ns / kNanos), nanos(unix_ns % kNanos) {
-    if (nanos >= 0) return;  // Before 1970 nanos still count forward.
-    --seconds;
-    nanos += kNanos;
-  }
-
-  template <typename Fields>
-  void operator()(Fields& fields) const {
-    fields.Varint(google::protobuf::Timestamp::kSecondsFieldNumber,
-                  static_cast<std::uint64_t>(seconds));
-    fields.Varint(google::protobuf::Timestamp::kNanosFieldNumber,
-                  static_cast<std::uint64_t>(nanos));
-  }
-
-  static constexpr std::int64_t kNanos = 1'000'000'000;
-  std::int64_t seconds;
-  std::int64_t nanos;
-};
-
-// A FileRecord; its texts are made once for both descriptions.
-class File final {
- public:
-  explicit File(const FileEntry& file) : file_(file) {
-    if (!IsPrintable(file.path)) escaped_ = PrintablePath(file.path);
-    if (file.digest) digest_ = DigestText(*file.digest);
-  }
-
-  template <typename Fields>
-  void operator()(Fields& fields) const {
-    const FileStat& stat = file_.stat;
-    using Record = v1::FileRecord;
-    fields.Bytes(Record::kPathFieldNumber, escaped_.empty() ? file_.path : escaped_);
-    if (!escaped_.empty()) fields.Bytes(Record::kRawPathFieldNumber, file_.path);
-    fields.Varint(Record::kTypeFieldNumber, static_cast<std::uint64_t>(ToProto(stat.type)));
-    fields.Varint(Record::kSizeFieldNumber, stat.size);
-    fields.Varint(Record::kAllocatedBytesFieldNumber, stat.allocated_bytes);
-    fields.Message(Record::kModifyTimeFieldNumber, Time(stat.modify_time_ns));
-    fields.Message(Record::kChangeTimeFieldNumber, Time(stat.change_time_ns));
-    fields.Varint(Record::kDeviceFieldNumber, stat.device);
-    fields.Varint(Record::kInodeFieldNumber, stat.inode);
-    fields.Varint(Record::kLinkCountFieldNumber, stat.link_count);
-    fields.Varint(Record::kModeFieldNumber, stat.mode);
-    fields.Varint(Record::kUidFieldNumber, stat.uid);
-    fields.Varint(Record::kGidFieldNumber, stat.gid);
-    fields.Bytes(Record::kDigestFieldNumber, digest_);
-  }
-
- private:
-  const FileEntry& file_;
-  std::string escaped_;  // Empty where the path is its own printable form.
-  std::string digest_;
-};
 
 // A JobEvent; `content(fields)` names the field of its oneof.
 template <typename Content>
 void AppendJobEvent(int field_number, const EventRecord& record, const Content& content,
                     std::string& bytes) {
-  const Time time(record.time_ns);
+  const TimeFields time(record.time_ns);
   const auto event = [&](auto& fields) {
     fields.Varint(v1::JobEvent::kSequenceFieldNumber, record.sequence);
     fields.Message(v1::JobEvent::kEventTimeFieldNumber, time);
     content(fields);
   };
-  Append([&](auto& fields) { fields.Message(field_number, event); }, bytes);
+  AppendFields([&](auto& fields) { fields.Message(field_number, event); }, bytes);
 }
 
 }  // namespace
 
 void AppendFile(int field_number, const FileEntry& file, std::string& bytes) {
-  const File record(file);
-  Append([&](auto& fields) { fields.Message(field_number, record); }, bytes);
+  const FileFields record(file);
+  AppendFields([&](auto& fields) { fields.Message(field_number, record); }, bytes);
 }
 
 absl::Status AppendEvent(int field_number, const EventRecord& record, std::string& bytes) {
   if (const auto* file = std::get_if<FileEntry>(&record.event)) {
-    const File content(*file);
+    const FileFields content(*file);
     AppendJobEvent(
         field_number, record,
         [&](auto& fields) { fields.Message(v1::JobEvent::kFileFieldNumber, content); }, bytes);
@@ -198,11 +48,11 @@ absl::Status AppendEvent(int field_number, const EventRecord& record, std::strin
 }
 
 void AppendBytes(int field_number, const std::string& value, std::string& bytes) {
-  Append([&](auto& fields) { fields.Present(field_number, value); }, bytes);
+  AppendFields([&](auto& fields) { fields.Present(field_number, value); }, bytes);
 }
 
 void AppendUint64(int field_number, std::uint64_t value, std::string& bytes) {
-  Append([&](auto& fields) { fields.Varint(field_number, value); }, bytes);
+  AppendFields([&](auto& fields) { fields.Varint(field_number, value); }, bytes);
 }
 
 std::string FieldPrefix(int field_number, std::size_t size) {

@@ -60,23 +60,60 @@ Plan SomePlan() {
   return plan;
 }
 
-TEST(PlanFromProto, IsThePlanThatTheMessageWasMadeOf) {
+v1::ReconciliationPlan MessageOf(const Plan& plan) {
   v1::ReconciliationPlan message;
-  ToProto(SomePlan(), kNames, message);
+  EXPECT_TRUE(message.ParseFromString(PlanBytes(plan, kNames)));
+  return message;
+}
+
+TEST(PlanBytes, AreWhatProtobufSerializes) {
+  const Plan whole = SomePlan();
+  const Plan empty{.digest = {}, .copies = {{.file = {.path = "/"}}}};
+  for (const Plan& plan : {whole, empty}) {
+    EXPECT_EQ(PlanBytes(plan, kNames), MessageOf(plan).SerializeAsString());
+  }
+}
+
+TEST(PlanBytes, HoldAllThatThePlanSays) {
+  const v1::ReconciliationPlan message = MessageOf(SomePlan());
+  EXPECT_EQ(message.name(), absl::StrCat("plans/", kJobId, ".01020300000000000000000000000000.3"));
+  EXPECT_EQ(message.digest(), DigestText(SomePlan().digest));
+  EXPECT_EQ(message.size(), 7U);
+  ASSERT_EQ(message.copies_size(), 3);
+  EXPECT_EQ(message.copies(0).file().path(), "/a\\xff");
+  EXPECT_EQ(message.copies(0).file().raw_path(), "/a\xff");
+  EXPECT_EQ(message.copies(1).shares_storage_with(), "/a\\xff");
+  for (const v1::Copy& copy : message.copies()) {
+    EXPECT_EQ(copy.scan(), "scans/s");
+    EXPECT_EQ(copy.host(), "h");
+    EXPECT_EQ(copy.protected_(), copy.file().path() == "/c");
+  }
+  EXPECT_EQ(message.copies(2).file().digest(), message.digest());
+  EXPECT_EQ(message.source_of_truth().raw_path(), "/a\xff");
+  EXPECT_EQ(message.reason(), "why");
+  EXPECT_EQ(message.deciding_rule().criterion(), v1::KeepRule::CRITERION_PATH_GLOB);
+  EXPECT_EQ(message.deciding_rule().pattern(), "/a*");
+  EXPECT_EQ(message.action(), v1::ACTION_REMOVE);
+  EXPECT_EQ(message.recoverable_bytes(), 4096U);
+  EXPECT_EQ(message.part(), 2U);
+  EXPECT_FALSE(message.last_part());
+  EXPECT_EQ(message.total_copies(), 9U);
+  EXPECT_EQ(message.total_recoverable_bytes(), 8192U);
+}
+
+TEST(PlanFromProto, IsThePlanThatTheMessageWasMadeOf) {
+  const v1::ReconciliationPlan message = MessageOf(SomePlan());
   const std::optional<Plan> plan = FromProto(message);
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->within_scan, 3U);
   EXPECT_EQ(plan->copies[0].file, SomePlan().copies[0].file);
   EXPECT_EQ(plan->copies[1].shares_storage_with, "/a\xff");
   EXPECT_EQ(plan->source_of_truth, SomePlan().source_of_truth);
-  v1::ReconciliationPlan again;
-  ToProto(*plan, kNames, again);
-  EXPECT_EQ(DeterministicBytes(again), DeterministicBytes(message));
+  EXPECT_EQ(PlanBytes(*plan, kNames), PlanBytes(SomePlan(), kNames));
 }
 
 TEST(PlanFromProto, RefusesWhatCannotHaveBeenAPlan) {
-  v1::ReconciliationPlan good;
-  ToProto(SomePlan(), kNames, good);
+  const v1::ReconciliationPlan good = MessageOf(SomePlan());
   std::vector<v1::ReconciliationPlan> bad(4, good);
   bad[0].set_digest("sha256:12");
   bad[1].set_action(static_cast<v1::Action>(99));
@@ -91,8 +128,7 @@ TEST(JobIdOfPlan, TakesTheNamesThatPlansHaveAndNoOthers) {
         absl::StrCat("plans/", kJobId, ".", kHex, ".12")}) {
     EXPECT_EQ(JobIdOfPlan(name), kJobId) << name;
   }
-  v1::ReconciliationPlan message;
-  ToProto(SomePlan(), kNames, message);
+  const v1::ReconciliationPlan message = MessageOf(SomePlan());
   EXPECT_EQ(JobIdOfPlan(message.name()), kJobId);
   for (const auto& name :
        {std::string(), std::string("plans/"), absl::StrCat("plans/", kJobId),
@@ -106,8 +142,7 @@ TEST(JobIdOfPlan, TakesTheNamesThatPlansHaveAndNoOthers) {
 }
 
 TEST(NameOfPlan, IsReadFromTheBytes) {
-  v1::ReconciliationPlan message;
-  ToProto(SomePlan(), kNames, message);
+  const v1::ReconciliationPlan message = MessageOf(SomePlan());
   EXPECT_EQ(NameOfPlan(DeterministicBytes(message)), message.name());
   EXPECT_EQ(NameOfPlan(""), "");
   EXPECT_EQ(NameOfPlan("\x0a\x7fshort"), "");
