@@ -40,6 +40,16 @@ Character FirstCharacter(std::string_view text) {
   return {.size = size, .printable = !control};
 }
 
+// Whether there is nothing but printable ASCII, as in nearly all paths. Looks at all of it rather
+// than stop early: the compiler makes vectors of that.
+bool IsPlain(std::string_view text) {
+  std::uint8_t other = 0;
+  for (const char c : text) {
+    other |= static_cast<std::uint8_t>(static_cast<std::uint8_t>(c - 0x20) >= 0x7f - 0x20);
+  }
+  return other == 0;
+}
+
 void AppendEscaped(std::string& text, std::uint8_t byte) {
   constexpr std::string_view kHex = "0123456789abcdef";
   text += "\\x";
@@ -50,6 +60,7 @@ void AppendEscaped(std::string& text, std::uint8_t byte) {
 }  // namespace
 
 bool IsPrintable(std::string_view path) {
+  if (IsPlain(path)) return true;
   while (!path.empty()) {
     const Character character = FirstCharacter(path);
     if (!character.printable) return false;
