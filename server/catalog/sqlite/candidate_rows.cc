@@ -2,10 +2,12 @@
 
 #include <array>
 #include <cassert>
+#include <span>
 #include <tuple>
 #include <utility>
 
 #include "pipeline/fs/compact_bytes.h"
+#include "server/catalog/sqlite/content_chunk.h"
 
 namespace sluice {
 namespace {
@@ -111,6 +113,19 @@ CandidateRow SpoolCodec<CandidateRow>::Decode(std::string_view* in) {
 void SpoolCodec<CandidateRow>::DecodeInto(std::string_view* in, CandidateRow& row) {
   row.key = TakeValue<CandidateRow::Key>(in);
   row.rest = std::exchange(*in, {});
+}
+
+void SpoolCodec<KnownRow>::Encode(const KnownRow& row, std::string* out) {
+  AppendValue(row.job_index, out);
+  AppendContents(std::span(&row.content, 1), *out);
+}
+
+KnownRow SpoolCodec<KnownRow>::Decode(std::string_view* in) {
+  KnownRow row{.job_index = TakeValue<std::uint32_t>(in)};
+  ContentChunkReader reader(std::exchange(*in, {}));
+  [[maybe_unused]] const bool taken = reader.Next(row.content);
+  assert(taken);
+  return row;
 }
 
 }  // namespace sluice

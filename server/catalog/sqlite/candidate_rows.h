@@ -91,8 +91,8 @@ struct SpoolCodec<CandidateRow> {
 
 template <>
 struct SpoolCodec<KnownRow> {
-  static void Encode(const KnownRow& row, std::string* out) { AppendValue(row, out); }
-  static KnownRow Decode(std::string_view* in) { return TakeValue<KnownRow>(in); }
+  static void Encode(const KnownRow& row, std::string* out);
+  static KnownRow Decode(std::string_view* in);
   static std::size_t SizeInMemory(const KnownRow& row) { return sizeof row; }
 };
 

@@ -37,8 +37,7 @@ void AppendContent(const KnownContent& content, const KnownContent& before, std:
 
 }  // namespace
 
-void EncodeContents(std::span<const KnownContent> contents, std::string& body) {
-  body.clear();
+void AppendContents(std::span<const KnownContent> contents, std::string& body) {
   const KnownContent nothing;
   const KnownContent* before = &nothing;
   for (const KnownContent& content : contents) {

@@ -10,14 +10,13 @@
 
 namespace sluice {
 
-// Many known contents as the bytes of one row, each as what differs from the one before it; of the
-// same kind as an EventChunk.
+// Many known contents as the bytes of one row (or of a record in a spool), each as what differs
+// from the one before it; of the same kind as an EventChunk.
 //
 //   head (a byte: which digests, whether the device is another one)
 //   size  [device]  inode (delta)  mtime (delta)  ctime (delta to mtime)  digests
 //
-// `body` is overwritten.
-void EncodeContents(std::span<const KnownContent> contents, std::string& body);
+void AppendContents(std::span<const KnownContent> contents, std::string& body);
 
 // Decodes them one by one. Any bytes may be given: those that nothing would have encoded are an
 // error or some contents. Not thread-safe. Lifetime: the bytes outlive it.

@@ -33,7 +33,8 @@ void InsertContents(Connection& connection, std::int64_t job,
       "INSERT INTO content_chunk (key, count, checksum, body) VALUES (?1, ?2, ?3, ?4)"));
   while (!contents.empty()) {
     const std::size_t count = std::min(contents.size(), kMaxKnownContents);
-    EncodeContents(contents.first(count), body);
+    body.clear();
+    AppendContents(contents.first(count), body);
     contents = contents.subspan(count);
     const std::int64_t key = EventKey(job, ++number);
     insert.Bind(key).BindUnsigned(count).Bind(ChecksumOf(key, count, body)).BindBytes(body).Run();

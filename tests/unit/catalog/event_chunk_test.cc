@@ -201,8 +201,8 @@ TEST(ContentChunk, EveryContentComesBackWhateverItsValues) {
     std::vector<KnownContent> contents;
     contents.reserve(100);
     for (int i = 0; i < 100; ++i) contents.push_back(odd.Content());
-    std::string body = "overwritten";
-    EncodeContents(contents, body);
+    std::string body;
+    AppendContents(contents, body);
     bool damaged = true;
     ASSERT_EQ(DecodeContents(body, damaged), contents);
     ASSERT_FALSE(damaged);
@@ -215,7 +215,7 @@ TEST(ContentChunk, WithAnyByteChangedItIsDamagedOrSomeContents) {
   contents.reserve(40);
   for (int i = 0; i < 40; ++i) contents.push_back(odd.Content());
   std::string body;
-  EncodeContents(contents, body);
+  AppendContents(contents, body);
   for (std::size_t i = 0; i < body.size(); ++i) {
     bool damaged = false;
     DecodeContents(body.substr(0, i), damaged);
