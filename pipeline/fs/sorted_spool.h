@@ -70,7 +70,8 @@ struct SpoolCodec<FileEntry> {
 //   ...
 //   co_await spool.Finish(executor);
 //
-// Memory: about the budget, and kMergeRuns read buffers for each doubling of log16(items).
+// Memory: about the budget; while runs are merged, a read buffer for each instead: kMergeRuns of
+// each size at most, and twice as many where another spool was absorbed. So many descriptors, too.
 // Not thread-safe; once finished, cursors on different threads are independent of each other.
 // Lifetime: outlives its cursors; what `Less` refers to outlives it.
 // Blocks on the disk. Cancellation: `stop` ends merges with Cancelled. Errors: StatusError
@@ -84,8 +85,9 @@ struct SpoolOptions {
 template <typename T, typename Less = std::less<>>
 class SortedSpool final {
  public:
-  // Runs that are merged into one. So many of each size (budget x 16, x 256 ...) exist at most.
-  static constexpr std::size_t kMergeRuns = 16;
+  // Runs that are merged into one. So many of each size (budget x 64, x 4096 ...) exist at most.
+  // Their read buffers (2 MiB) are less than the usual budget, and 256 MiB are written twice only.
+  static constexpr std::size_t kMergeRuns = 64;
 
   class Cursor;
 
@@ -140,6 +142,8 @@ class SortedSpool final {
 
   static constexpr std::size_t kItemsPerStep = 256;
 
+  // Says whether items in memory exceed the budget now.
+  bool Keep(T item);
   // The first of the runs to merge into one next; runs_.size() when none is due.
   std::size_t FirstRunDue() const {
     const bool due =
@@ -284,13 +288,18 @@ class SortedSpool<T, Less>::Merger final {
 };
 
 template <typename T, typename Less>
-void SortedSpool<T, Less>::Add(T item) {
-  assert(!finished_);
+bool SortedSpool<T, Less>::Keep(T item) {
   memory_bytes_ += Codec::SizeInMemory(item);
   peak_memory_bytes_ = std::max(peak_memory_bytes_, memory_bytes_);
   memory_.push_back(std::move(item));
   ++size_;
-  if (memory_bytes_ <= options_.budget_bytes) return;
+  return memory_bytes_ > options_.budget_bytes;
+}
+
+template <typename T, typename Less>
+void SortedSpool<T, Less>::Add(T item) {
+  assert(!finished_);
+  if (!Keep(std::move(item))) return;
   while (merge_due()) MergeFrom(FirstRunDue(), VisitNothing());
   Spill();
 }
@@ -301,7 +310,9 @@ void SortedSpool<T, Less>::Absorb(SortedSpool& other) {
   size_ += other.size_ - other.memory_.size();
   std::ranges::move(other.runs_, std::back_inserter(runs_));
   std::ranges::sort(runs_, std::ranges::greater(), &Run::level);
-  for (T& item : other.memory_) Add(std::move(item));
+  for (T& item : other.memory_) {
+    if (Keep(std::move(item))) Spill();
+  }
   other.runs_.clear();
   other.memory_.clear();
   other.memory_bytes_ = 0;

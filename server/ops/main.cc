@@ -1,6 +1,7 @@
 // sluiced: reads its settings, serves until SIGTERM or SIGINT, drains.
 
 #include <grpc/support/log.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <csignal>
@@ -44,6 +45,15 @@ sigset_t BlockSignals() {
   return signals;
 }
 
+// Large sorts hold some hundred files open for a time, and the usual soft limit, 1,024, is meant
+// for programs that call select(). Where it cannot be raised, jobs that need more say so.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "sluiced: %s\n", std::string(status.message()).c_str());
   return absl::IsInvalidArgument(status) ? kUsageError : kFailure;
@@ -53,6 +63,7 @@ int Serve(const sluice::Config& config) {
   const sigset_t signals = BlockSignals();
   SetUpLogging(config.log_level);
   ::umask(0077);
+  RaiseDescriptorLimit();
   absl::StatusOr<std::unique_ptr<sluice::Server>> server = sluice::Server::Start(config);
   if (!server.ok()) return Fail(server.status());
   if (config.allow_root.empty()) {

@@ -76,6 +76,9 @@ void ExpectSorts(std::vector<Item> items, std::size_t budget_items) {
   EXPECT_EQ(spool.size(), items.size());
 }
 
+// With a budget of 10 items the 11th makes a run, and so many make the first merge due.
+constexpr std::size_t kFirstMerge = ItemSpool::kMergeRuns * 11;
+
 TEST(SortedSpool, SortsInMemoryWithoutTouchingTheDisk) {
   ItemSpool spool({.directory = "/nonexistent", .budget_bytes = 1000 * sizeof(Item)});
   for (const Item& item : RandomItems(1000, 50, 1)) spool.Add(item);
@@ -88,14 +91,25 @@ TEST(SortedSpool, SortsInMemoryWithoutTouchingTheDisk) {
 TEST(SortedSpool, SortsWhateverTheNumberOfRuns) {
   const std::uint32_t seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
-  for (const std::size_t count : {0, 1, 9, 10, 11, 100, 159, 160, 161, 2'560, 10'000}) {
+  constexpr std::array<std::size_t, 11> kCounts = {0,
+                                                   1,
+                                                   9,
+                                                   10,
+                                                   11,
+                                                   100,
+                                                   kFirstMerge,
+                                                   kFirstMerge + 1,
+                                                   kFirstMerge + 11,
+                                                   10'000,
+                                                   ItemSpool::kMergeRuns * kFirstMerge + 11};
+  for (const std::size_t count : kCounts) {
     SCOPED_TRACE(testing::Message() << count << " items");
     ExpectSorts(RandomItems(count, 40, seed), 10);
   }
 }
 
 TEST(SortedSpool, AbsorbsAnother) {
-  constexpr std::array<std::size_t, 6> kCounts = {0, 1, 11, 150, 160, 3'000};
+  constexpr std::array<std::size_t, 6> kCounts = {0, 1, 11, 150, kFirstMerge, 3'000};
   for (const std::size_t ours : kCounts) {
     for (const std::size_t others : kCounts) {
       SCOPED_TRACE(testing::Message() << ours << " items and " << others);
@@ -116,7 +130,7 @@ TEST(SortedSpool, AbsorbsAnother) {
 }
 
 TEST(SortedSpool, VisitsEachItemInOrderWithThePlaceThatItIsFoundAt) {
-  for (const std::size_t count : {0, 1, 10, 11, 160, 10'000}) {
+  for (const std::size_t count : {0, 1, 10, 11, 10'000}) {
     SCOPED_TRACE(testing::Message() << count << " items");
     std::vector<Item> items = RandomItems(count, 40, 8);
     ItemSpool spool(Budget(10));
