@@ -72,7 +72,7 @@ class StreamState final {
       if (next_ < oldest) co_return Ended(v1::StreamEnd::REASON_EVENTS_EXPIRED);
       const std::uint64_t ready = last >= next_ ? last - next_ + 1 : 0;
       const Clock::TimePoint now = deps_.clock.Now();
-      if (ready > 0 && (ready >= options_.max_batch_events || now >= fill_until || closed ||
+      if (ready > 0 && (ready >= events_that_fill_ || now >= fill_until || closed ||
                         job_->state() == v1::JOB_STATE_WAITING)) {
         co_return Events();
       }
@@ -135,13 +135,18 @@ class StreamState final {
     Message message = Heartbeat();
     std::string& bytes = message.events;
     bytes.reserve(last_size_);
+    events_that_fill_ = options_.max_batch_events;
     for (std::size_t count = 0; count < options_.max_batch_events;) {
       const EventLog::Slice slice = ValueOrThrow(job_->log().Read(next_));
-      const std::size_t added = AddEvents(
-          slice.events.first(std::min(slice.events.size(), options_.max_batch_events - count)),
-          bytes);
+      if (slice.events.empty()) break;
+      const auto wanted =
+          slice.events.first(std::min(slice.events.size(), options_.max_batch_events - count));
+      const std::size_t added = AddEvents(wanted, bytes);
       count += added;
-      if (added == 0 || added < slice.events.size()) break;
+      if (added < wanted.size()) {
+        events_that_fill_ = count;
+        break;
+      }
     }
     last_size_ = bytes.size();
     message.rest.set_next_sequence(next_);
@@ -181,7 +186,10 @@ class StreamState final {
   Clock::TimePoint last_progress_time_;
   v1::Progress last_progress_;
   v1::JobState shown_state_ = v1::JOB_STATE_UNSPECIFIED;
-  std::size_t last_size_ = 0;  // Of the events of a message: the next will be about as large.
+  // Of the events of the last message: the next will be about as large ...
+  std::size_t last_size_ = 0;
+  // ... and full with as many events, where those before were so large that it was cut.
+  std::size_t events_that_fill_ = options_.max_batch_events;
 };
 
 // Wakes a stream when the server drains: its wait knows only one stop token, the call's.

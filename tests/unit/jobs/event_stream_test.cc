@@ -48,8 +48,9 @@ class EventStreamTest : public testing::Test {
     EXPECT_TRUE(job_->BeginRun());
   }
 
-  void Append(std::size_t count) {
-    ASSERT_TRUE(job_->Append(std::vector<JobItem>(count, FileEntry{.path = "/data/f"})).ok());
+  void Append(std::size_t count, std::size_t path_bytes = 1) {
+    const FileEntry file{.path = "/data/" + std::string(path_bytes, 'f')};
+    ASSERT_TRUE(job_->Append(std::vector<JobItem>(count, file)).ok());
   }
 
   AsyncGenerator<v1::EventBatch> Stream(std::uint64_t first = 1, EventStreamOptions options = {}) {
@@ -112,6 +113,32 @@ TEST_F(EventStreamTest, FullMessagesComeWithoutWaitingAndTheRestAfterTheDelay) {
   EXPECT_EQ(batch.events_size(), 2);
   EXPECT_EQ(batch.events(0).sequence(), 5U);
   EXPECT_EQ(batch.next_sequence(), 7U);
+}
+
+TEST_F(EventStreamTest, MessageThatAsManyEventsHaveFilledBeforeDoesNotWaitForMore) {
+  constexpr std::size_t kTwoFillAMessage = EventStreamOptions::kBatchBytes * 2 / 3;
+  auto stream = Stream();
+  PullNow(stream);
+  Append(5, kTwoFillAMessage);
+  clock_.Advance(milliseconds(50));
+  EXPECT_EQ(PullNow(stream).events_size(), 2);
+  EXPECT_EQ(PullNow(stream).events_size(), 2);
+  Started<std::optional<v1::EventBatch>> rest(NextOf(stream));
+  executor_.RunAll();
+  EXPECT_FALSE(rest.done()) << "one event waits for company";
+  Append(1);
+  executor_.RunAll();
+  ASSERT_TRUE(rest.done());
+  EXPECT_EQ(rest.Get()->events_size(), 2);
+
+  Append(2);
+  Started<std::optional<v1::EventBatch>> small(NextOf(stream));
+  executor_.RunAll();
+  EXPECT_FALSE(small.done()) << "the last message was not cut";
+  clock_.Advance(milliseconds(50));
+  executor_.RunAll();
+  ASSERT_TRUE(small.done());
+  EXPECT_EQ(small.Get()->events_size(), 2);
 }
 
 TEST_F(EventStreamTest, StreamsOfOneJobGetTheSameBytes) {
