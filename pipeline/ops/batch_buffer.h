@@ -24,6 +24,12 @@
 
 namespace sluice::internal {
 
+// A batch that reaches either is full.
+struct BatchBounds {
+  std::size_t items;
+  std::size_t bytes;
+};
+
 // What Batch's two coroutines share: the batch being filled, and the alarm that says that it has
 // waited long enough. The producer calls Push, WaitForRoom and Close; the consumer Take and
 // Abandon. Either may end first, so both own it.
@@ -33,12 +39,12 @@ namespace sluice::internal {
 template <typename T>
 class BatchBuffer final : private Clock::Alarm {
  public:
-  BatchBuffer(Executor& executor, Clock& clock, std::stop_token stop, std::size_t max_items,
+  BatchBuffer(Executor& executor, Clock& clock, std::stop_token stop, BatchBounds bounds,
               Clock::Duration max_delay)
       : executor_(executor),
         clock_(clock),
         stop_(std::move(stop)),
-        max_items_(max_items),
+        bounds_(bounds),
         max_delay_(std::min<Clock::Duration>(max_delay, kLongestDelay)) {}
   BatchBuffer(const BatchBuffer&) = delete;
   BatchBuffer& operator=(const BatchBuffer&) = delete;
@@ -46,14 +52,15 @@ class BatchBuffer final : private Clock::Alarm {
 
   // Returns whether there is room for another. Throws Cancelled when the consumer is gone.
   // REQUIRES: there is room.
-  [[nodiscard]] bool Push(T&& item) {
+  [[nodiscard]] bool Push(T&& item, std::size_t bytes) {
     bool full = false;
     bool wake = false;
     {
       std::lock_guard lock(mutex_);
       if (abandoned_) throw Cancelled();
       items_.push_back(std::move(item));
-      full = items_.size() == max_items_;
+      bytes_ += bytes;
+      full = IsFull();
       if (items_.size() == 1 && !full) StartDelay();
       wake = full || (due_ && items_.size() == 1);
     }
@@ -68,7 +75,7 @@ class BatchBuffer final : private Clock::Alarm {
       {
         std::lock_guard lock(mutex_);
         if (abandoned_) throw Cancelled();
-        if (items_.size() < max_items_) co_return;
+        if (!IsFull()) co_return;
       }
       const Wake wake = co_await room_.Wait(executor_, seen, {.stop = stop_});
       if (wake == Wake::kStopped) throw Cancelled();
@@ -115,6 +122,10 @@ class BatchBuffer final : private Clock::Alarm {
   // Keeps `now + delay` from overflowing.
   static constexpr std::chrono::hours kLongestDelay{24 * 365};
 
+  bool IsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return items_.size() >= bounds_.items || bytes_ >= bounds_.bytes;
+  }
+
   void StartDelay() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (max_delay_ <= Clock::Duration::zero()) {
       due_ = true;
@@ -137,23 +148,25 @@ class BatchBuffer final : private Clock::Alarm {
   std::optional<std::vector<T>> TryTake() {
     std::vector<T> batch;
     std::lock_guard lock(mutex_);
-    if (!closed_ && !due_ && items_.size() < max_items_) return std::nullopt;
+    if (!closed_ && !due_ && !IsFull()) return std::nullopt;
     if (items_.empty() && error_) std::rethrow_exception(error_);
     EndDelay();
     // The next batch will hardly be larger than this one.
     if (!closed_) batch.reserve(items_.size());
     batch.swap(items_);
+    bytes_ = 0;
     return batch;
   }
 
   Executor& executor_;
   Clock& clock_;
   const std::stop_token stop_;
-  const std::size_t max_items_;
+  const BatchBounds bounds_;
   const Clock::Duration max_delay_;
 
   std::mutex mutex_;
   std::vector<T> items_ ABSL_GUARDED_BY(mutex_);
+  std::size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // Of all items_.
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;
   bool alarm_armed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -56,7 +56,7 @@ struct JobRun {
 struct JobKind {
   std::string_view name;
   v1::JobSpec::KindCase spec_case;
-  // Events that are stored in one transaction at most.
+  // Events that are stored in one transaction at most: see job_runner.cc for how many bytes.
   std::size_t events_per_transaction;
   // The stage that holds the job up, for its progress.
   std::string_view (*stage)(const v1::JobSpec& spec, const PipelineCounters& counters);

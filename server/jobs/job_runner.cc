@@ -6,6 +6,7 @@
 #include <exception>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "pipeline/async/job_scope.h"
 #include "pipeline/async/status_error.h"
@@ -14,6 +15,36 @@
 
 namespace sluice {
 namespace {
+
+// What is stored together in bytes, but for the last item: a part of a large plan has some 100 KiB.
+// As much again may fill meanwhile.
+constexpr std::size_t kBytesPerTransaction = std::size_t{512} * 1024;
+
+// What an item holds beside itself.
+std::size_t OwnedBytes(const FileEntry& file) { return file.path.size(); }
+std::size_t OwnedBytes(const ItemError& error) { return error.path.size(); }
+std::size_t OwnedBytes(const SkippedItem& skipped) { return skipped.path.size(); }
+std::size_t OwnedBytes(const Plan& plan) {
+  std::size_t bytes = 0;
+  for (const PlanCopy& copy : plan.copies) {
+    bytes += sizeof copy + copy.file.path.size();
+    if (copy.shares_storage_with) bytes += copy.shares_storage_with->size();
+  }
+  return bytes;
+}
+std::size_t OwnedBytes(const ApplyOutcome& outcome) {
+  return outcome.path.size() + outcome.kept_path.size();
+}
+std::size_t OwnedBytes(const KnownContents& contents) {
+  return contents.size() * sizeof(KnownContent);
+}
+std::size_t OwnedBytes(const JobCheckpoint& checkpoint) { return checkpoint.state.size(); }
+
+struct BytesOfItem {
+  std::size_t operator()(const JobItem& item) const {
+    return sizeof item + std::visit([](const auto& value) { return OwnedBytes(value); }, item);
+  }
+};
 
 // Events stored together. At most a quarter of the window, so that a batch which is stored, one
 // which fills meanwhile and those on their way to the client fit into it together.
@@ -70,8 +101,11 @@ Task<> RunPipeline(Job& job, JobScope& scope, const JobEnvironment& environment,
                      .recorded = job.recorded(),
                      .checkpoint = job.checkpoint().state});
   const std::size_t batch_size = BatchSize(job);
-  auto batches = job.kind().start(*run, environment) |
-                 Batch(scope, clock, {.max_items = batch_size, .max_delay = kStoreDelay});
+  auto batches =
+      job.kind().start(*run, environment) |
+      Batch(scope, clock,
+            {.max_items = batch_size, .max_delay = kStoreDelay, .max_bytes = kBytesPerTransaction},
+            BytesOfItem());
   while (auto batch = co_await batches.Next()) {
     co_await WaitForConsumers(job, batch->size(), batch_size, scope.executor());
     ThrowIfError(job.Append(*std::move(batch)));

@@ -20,8 +20,8 @@ namespace {
 
 constexpr int kMaxScans = 100;
 constexpr int kMaxKeepRules = 32;
-// A part of a large plan is about 100 KiB: two such batches are in memory at a time.
-constexpr std::size_t kEventsPerTransaction = 32;
+// Plans, checkpoints and contents come in turn: some hundred of them are what a transaction costs.
+constexpr std::size_t kEventsPerTransaction = 256;
 
 std::string_view StageOf(const v1::JobSpec& /*spec*/, const PipelineCounters& /*counters*/) {
   return "group";

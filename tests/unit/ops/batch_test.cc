@@ -136,6 +136,20 @@ TEST_F(BatchTest, WithoutADelayHandsOnWhateverIsThere) {
   EXPECT_EQ(NextBatch(batches), Items({1, 2, 3}));
 }
 
+TEST_F(BatchTest, ABatchIsFullWhenItHasTheBytes) {
+  auto batches =
+      CountTo(10, log_) | Batch(scope_, clock_, {.max_items = 4, .max_delay = 10ms, .max_bytes = 7},
+                                [](int item) { return static_cast<std::size_t>(item); });
+  EXPECT_EQ(NextBatch(batches), Items({0, 1, 2, 3})) << "six bytes, but four items";
+  executor_.RunAll();
+  EXPECT_EQ(log_.produced, 6) << "with 5 there are nine bytes";
+  EXPECT_EQ(NextBatch(batches), Items({4, 5}));
+  EXPECT_EQ(NextBatch(batches), Items({6, 7}));
+  EXPECT_EQ(NextBatch(batches), Items({8}));
+  EXPECT_EQ(NextBatch(batches), Items({9}));
+  EXPECT_EQ(NextBatch(batches), std::nullopt);
+}
+
 TEST_F(BatchTest, AcceptsADelayWithoutEnd) {
   auto batches = CountTo(1, log_) |
                  Batch(scope_, clock_, {.max_items = 2, .max_delay = Clock::Duration::max()});
